@@ -37,7 +37,7 @@ type keyring struct {
 
 func wrappedDocKey(a alias) []byte { return append([]byte{wrappedDoc}, a[:]...) }
 
-// storeKey reads the key of the store and its incarnation.
+// loadStoreKey reads the key of the store and its incarnation.
 func loadStoreKey(db *pebble.DB, wrap cipher.AEAD) (key Secret, inc crdt.Incarnation, err error) {
 	k := []byte{wrappedStore}
 	v, err := get(db, k)
@@ -59,7 +59,7 @@ func saveStoreKey(db *pebble.DB, wrap cipher.AEAD, key Secret, inc crdt.Incarnat
 }
 
 // get reads one value into a slice of its own.
-func get(db *pebble.DB, key []byte) ([]byte, error) {
+func get(db pebble.Reader, key []byte) ([]byte, error) {
 	v, closer, err := db.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, ErrNotFound

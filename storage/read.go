@@ -261,7 +261,7 @@ func decodeOp(key, v []byte) (op Op, err error) {
 
 // scan calls f with the records of [lo, hi), in order, until it answers false.
 // Keys and values are valid during the call of f.
-func scan(db *pebble.DB, lo, hi []byte, f func(key, value []byte) bool) (err error) {
+func scan(db pebble.Reader, lo, hi []byte, f func(key, value []byte) bool) (err error) {
 	it, err := db.NewIter(&pebble.IterOptions{LowerBound: lo, UpperBound: hi})
 	if err != nil {
 		return err

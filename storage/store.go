@@ -119,30 +119,36 @@ func Open(ctx context.Context, dir string, o *Options) (*Store, error) {
 	if err != nil && !(s.opt.ReadOnly && errors.Is(err, ErrReadOnly)) {
 		return nil, err
 	}
-	if err := s.load(); err != nil {
+	m, err := readMarker(s.opt.FS, s.dir) // again: under the lock it stays so
+	if err == nil {
+		err = s.load(m)
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.release())
 	}
 	return s, nil
 }
 
-func (s *Store) load() error {
-	m, err := readMarker(s.opt.FS, s.dir)
-	if err != nil {
-		return err
-	}
+// rootKey asks the provider and compares what it says with the marker.
+func (s *Store) rootKey(m marker) (root Secret, err error) {
 	if have := s.opt.Keys.Kind(); m.Keys != have {
 		kind := ErrWrongKey
 		if m.Keys == kindPassphrase {
 			kind = ErrWrongPassphrase
 		}
-		return &KeyError{s.dir, kind, fmt.Sprintf("its root key is kept by %q, not by %q", m.Keys, have)}
+		return root, &KeyError{s.dir, kind, fmt.Sprintf("its root key is kept by %q, not by %q", m.Keys, have)}
 	}
-	root, err := s.opt.Keys.Open(s.opt.FS, s.dir)
+	root, err = s.opt.Keys.Open(s.opt.FS, s.dir)
+	if err == nil && m.RootCheck != rootCheck(root) {
+		err = &KeyError{s.dir, ErrWrongKey, "the root key is of another replica"}
+	}
+	return root, err
+}
+
+func (s *Store) load(m marker) error {
+	root, err := s.rootKey(m)
 	if err != nil {
 		return err
-	}
-	if m.RootCheck != rootCheck(root) {
-		return &KeyError{s.dir, ErrWrongKey, "the root key is of another replica"}
 	}
 	if err := s.openKeys(root, false); err != nil {
 		return err
@@ -212,12 +218,17 @@ func (s *Store) openKeys(root Secret, create bool) error {
 	if err != nil {
 		return err
 	}
+	s.useStoreKey(key)
+	return nil
+}
+
+// useStoreKey derives what names keys and seals values of no document.
+func (s *Store) useStoreKey(key Secret) {
 	s.name = namer{key.derive("names")}
 	s.keys.name = s.name
 	s.values.ops = key.derive("operations").aead()
 	s.values.cursors = key.derive("cursors").aead()
 	s.values.singletons = key.derive("singletons").aead()
-	return nil
 }
 
 func (s *Store) openData() (err error) {
