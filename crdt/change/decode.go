@@ -163,6 +163,8 @@ func (d *decoder) checkShape() {
 	switch {
 	case o.Key == "" && o.Elem.IsZero() && !o.Insert:
 		f.malformed("neither a key nor an element")
+	case o.Key == "" && o.Obj.IsZero():
+		f.malformed("element of the root, which is a map")
 	case o.Insert && o.Key != "":
 		f.malformed("insert under a key")
 	case o.Insert && len(o.Pred) > 0:

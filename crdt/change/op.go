@@ -72,7 +72,6 @@ const (
 	Counter   // SLEB128
 	Timestamp // SLEB128, milliseconds since 1970
 
-	numValueTypes
 )
 
 // Value is a scalar as the change holds it.
