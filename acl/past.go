@@ -113,7 +113,7 @@ func (l *Log) pick(limit int, must []crdt.AccessOpID, except crdt.AccessOpID) []
 	}
 	for _, id := range must {
 		n, ok := l.find(id)
-		if !ok || reached(n) || len(rest) <= limit {
+		if !ok || reached(n) || len(chosen)+len(rest) <= limit {
 			continue
 		}
 		i := slices.IndexFunc(rest, func(h int32) bool { return l.reaches(h, n) })
