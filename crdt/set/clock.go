@@ -38,29 +38,63 @@ func (c *clock) at(branch int32) int32 {
 	return -1
 }
 
-// collect raises m to what c says.
-func (c *clock) collect(m map[int32]int32) {
+// horizon gathers what several clocks say: per branch the last position. It is
+// scratch memory of a graph, empty between uses.
+type horizon struct {
+	pos     []int32 // by branch, one more than the position; 0 for none
+	touched []int32 // branches with a position
+}
+
+// raise notes that branch precedes up to pos.
+func (z *horizon) raise(branch, pos int32) {
+	if n := int(branch) + 1 - len(z.pos); n > 0 {
+		z.pos = append(z.pos, make([]int32, n)...)
+	}
+	if z.pos[branch] == 0 {
+		z.touched = append(z.touched, branch)
+	}
+	z.pos[branch] = max(z.pos[branch], pos+1)
+}
+
+// join raises z to what c says.
+func (z *horizon) join(c *clock) {
 	for ; c != nil; c = c.base {
 		for _, e := range c.news {
-			if old, ok := m[e.branch]; !ok || e.pos > old {
-				m[e.branch] = e.pos
-			}
+			z.raise(e.branch, e.pos)
 		}
 	}
+}
+
+// drop forgets what z says of branch.
+func (z *horizon) drop(branch int32) {
+	if i := slices.Index(z.touched, branch); i >= 0 {
+		z.touched = slices.Delete(z.touched, i, i+1)
+		z.pos[branch] = 0
+	}
+}
+
+// drain answers what z says that c does not, ascending, and empties z.
+func (z *horizon) drain(c *clock) []entry {
+	var news []entry
+	slices.Sort(z.touched)
+	for _, branch := range z.touched {
+		if pos := z.pos[branch] - 1; pos > c.at(branch) {
+			news = append(news, entry{branch, pos})
+		}
+		z.pos[branch] = 0
+	}
+	z.touched = z.touched[:0]
+	return slices.Clip(news)
 }
 
 // rebaseAt is the least number of entries above a whole clock at which the next
 // whole one is written.
 const rebaseAt = 16
 
-// with answers c raised to m: c itself if m says nothing new.
-func (c *clock) with(m map[int32]int32) *clock {
-	var news []entry
-	for branch, pos := range m {
-		if pos > c.at(branch) {
-			news = append(news, entry{branch, pos})
-		}
-	}
+// with answers c raised to what z says, c itself if that is nothing new, and
+// empties z.
+func (c *clock) with(z *horizon) *clock {
+	news := z.drain(c)
 	if news == nil {
 		return c
 	}
@@ -69,14 +103,10 @@ func (c *clock) with(m map[int32]int32) *clock {
 		next.above += c.above
 		next.size = c.size
 	}
-	if next.above > max(rebaseAt, next.size) {
-		whole := make(map[int32]int32, next.size+len(news))
-		next.collect(whole)
-		next = &clock{news: make([]entry, 0, len(whole)), size: len(whole)}
-		for branch, pos := range whole {
-			next.news = append(next.news, entry{branch, pos})
-		}
+	if next.above <= max(rebaseAt, next.size) {
+		return next
 	}
-	slices.SortFunc(next.news, byBranch)
-	return next
+	z.join(next)
+	whole := z.drain(nil)
+	return &clock{news: whole, size: len(whole)}
 }

@@ -22,6 +22,7 @@ type Graph struct {
 	order    []Chain           // of chains, as first seen
 	forks    map[int32][]int32 // item, or ^(index in order) for seq 1, to its later children in the chain
 	tips     map[int32]struct{}
+	scratch  horizon
 }
 
 // node is an item. Its place is (branch, pos): a branch is a line of items of one
@@ -131,7 +132,6 @@ func (g *Graph) insert(h *Header, id crdt.ChangeSetID, prev int32, deps []int32)
 			v.branch, v.pos = p.branch, p.pos+1
 		}
 	}
-	raise := map[int32]int32(nil)
 	if v.branch < 0 {
 		v.branch = int32(len(g.branches))
 		g.branches = append(g.branches, branch{h.Chain(), h.Seq, prev})
@@ -141,16 +141,13 @@ func (g *Graph) insert(h *Header, id crdt.ChangeSetID, prev int32, deps []int32)
 	}
 	for _, d := range deps {
 		if dn := &g.nodes[d]; !(prev >= 0 && g.precedes(d, prev)) || d == prev {
-			if raise == nil {
-				raise = map[int32]int32{}
-			}
-			dn.clock.collect(raise)
-			raise[dn.branch] = max(raise[dn.branch], dn.pos)
+			g.scratch.join(dn.clock)
+			g.scratch.raise(dn.branch, dn.pos)
 		}
 		delete(g.tips, d)
 	}
-	delete(raise, v.branch) // what others know of this line it knows itself
-	v.clock = v.clock.with(raise)
+	g.scratch.drop(v.branch) // what others know of this line it knows itself
+	v.clock = v.clock.with(&g.scratch)
 	delete(g.tips, prev)
 	g.tips[n] = struct{}{}
 	g.nodes = append(g.nodes, v)

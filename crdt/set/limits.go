@@ -61,9 +61,10 @@ const (
 	// than a few.
 	MaxCover = 4 * MaxRun
 
-	// MaxPartCount and MinPart: a whole of MaxItem in the smallest parts allowed.
+	// MinPart is the smallest frame that an item is cut for, and MaxPartCount the
+	// parts that the largest item then makes.
 	MinPart      = 16 << 10
-	MaxPartCount = (MaxItem + MinPart - 1) / MinPart
+	MaxPartCount = MaxItem/(MinPart-maxPartFrame) + 1
 
 	// maxPartFrame is a part's bytes beside its data, rounded up.
 	maxPartFrame = 128
