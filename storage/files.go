@@ -63,13 +63,31 @@ func readSmall(fsys vfs.FS, dir, name string) ([]byte, error) {
 	return b, err
 }
 
-// makeDir creates dir for the user alone, and makes it so if it is there.
+// makeDir creates dir for the user alone, durably, and makes it so if it is
+// there.
 func makeDir(fsys vfs.FS, dir string) error {
+	changed := []string{fsys.PathDir(dir)} // directories that get a new entry
+	for {
+		last := changed[len(changed)-1]
+		up := fsys.PathDir(last)
+		if _, err := fsys.Stat(last); !missing(err) || up == last {
+			break
+		}
+		changed = append(changed, up)
+	}
 	if err := fsys.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	if vfs.Root(fsys) == vfs.Default {
-		return os.Chmod(dir, 0o700)
+		if err := os.Chmod(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	for _, d := range changed {
+		// A parent that the user may enter but not open cannot be synced.
+		if err := syncDir(fsys, d); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
 	}
 	return nil
 }

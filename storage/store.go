@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -188,6 +189,17 @@ func (s *Store) openPebble(name string, small bool) (db *pebble.DB, err error) {
 		}
 	}
 	err = s.health.guard(func() (err error) {
+		defer func() { // some errors of the disk make Open panic
+			switch r := recover().(type) {
+			case nil:
+			case runtime.Error, fatal:
+				panic(r)
+			case error:
+				err = r
+			default:
+				panic(r)
+			}
+		}()
 		db, err = pebble.Open(dir, s.opt.pebbleOptions(s.disk, s.health, small))
 		return err
 	})
