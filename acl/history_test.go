@@ -1,0 +1,334 @@
+package acl
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/pipes-sync/pipes/crdt"
+)
+
+// history makes random operations of persons, devices, groups and lists. About
+// half of the authors break some rule on purpose.
+type history struct {
+	*rapid.T
+	w       *world
+	all     []*Op // hostile ones too
+	persons []*testPerson
+	devices []*testDevice
+	scopes  []crdt.ScopeID // groups and lists
+	pieces  []crdt.AccessOpID
+}
+
+func drawHistory(t *rapid.T, tb testing.TB, steps int) *history {
+	h := &history{T: t, w: newWorld(tb, SuiteX25519)}
+	for range 3 {
+		p := h.w.person(1)
+		if rapid.Bool().Draw(t, "second device") {
+			p.link(rapid.SampledFrom([]Role{Relay, Reader, Writer, Admin}).Draw(t, "device role"))
+		}
+		h.persons = append(h.persons, p)
+		h.devices = append(h.devices, p.devices...)
+	}
+	for range rapid.IntRange(2, 4).Draw(t, "scopes") {
+		kind := rapid.SampledFrom([]Kind{KindGroup, KindList}).Draw(t, "kind")
+		h.scopes = append(h.scopes, h.persons[rapid.IntRange(0, 2).Draw(t, "owner")].devices[0].scope(kind))
+	}
+	h.all = slices.Clone(h.w.ops)
+	for range steps {
+		h.step()
+	}
+	return h
+}
+
+func (h *history) flip(label string, percent int) bool {
+	return rapid.IntRange(0, 99).Draw(h.T, label) < percent
+}
+
+func pickOne[E any](h *history, label string, list []E) E {
+	return list[rapid.IntRange(0, len(list)-1).Draw(h.T, label)]
+}
+
+// step draws one operation: first as an honest author would, then bent.
+func (h *history) step() {
+	d := pickOne(h, "device", h.devices)
+	by := d.Author
+	scope := pickOne(h, "scope", append(slices.Clone(h.scopes), d.Person))
+	if h.flip("recovery", 8) {
+		by = h.persons[slices.IndexFunc(h.persons, func(p *testPerson) bool { return p.id == d.Person })].recovery
+	}
+	body := h.body(d, scope)
+	path, _, err := h.w.s.Path(by.Party, scope)
+	if err != nil || h.flip("bend path", 15) {
+		path = h.bentPath(path)
+	}
+	o := &Op{Scope: scope, Device: by.Device, Path: path, Seq: 1, Body: body, Time: h.w.tick()}
+	if g, ok := body.(*Genesis); ok {
+		path, _, _ = h.w.s.Path(by.Party, crdt.ScopeID(g.Owner))
+		if o.Path = path; len(path) == 0 {
+			o.Path = h.bentPath(nil)[:1]
+		}
+		o.Heads = []Row{h.row(g.Owner)}
+	} else {
+		h.place(o, by)
+	}
+	if o.Sign(by.Sign) != nil {
+		return // its form alone is bad: the decoder's business
+	}
+	h.all = append(h.all, o)
+	if _, err := h.w.s.Add(o); err == nil && h.w.s.Status(o.Ref()) == Effective {
+		h.w.ops = append(h.w.ops, o)
+		if g, ok := body.(*Genesis); ok && g.Kind != KindPerson {
+			h.scopes = append(h.scopes, o.Scope)
+		}
+	}
+}
+
+// place sets seq, prev, deps and heads, sometimes of an older or impossible view.
+func (h *history) place(o *Op, by Author) {
+	log, _ := h.w.s.Log(o.Scope)
+	for prior := range log.All() {
+		if prior.Device == by.Device {
+			o.Seq, o.Prev = prior.Seq+1, prior.ID()
+		}
+	}
+	if h.flip("jump", 3) {
+		o.Seq++
+	}
+	if h.flip("older view", 30) || o.Seq == 1 && len(log.Heads()) > MaxDeps {
+		for range rapid.IntRange(1, 3).Draw(h.T, "deps") {
+			o.Deps = append(o.Deps, h.someOp(log))
+		}
+	} else {
+		o.Deps = log.pick(MaxDeps, nil, o.Prev)
+	}
+	if h.flip("unknown dep", 3) {
+		o.Deps = append(o.Deps, crdt.AccessOpID{9, 9})
+	}
+	o.Deps = slices.DeleteFunc(o.Deps, func(id crdt.AccessOpID) bool { return id == o.Prev })
+	slices.SortFunc(o.Deps, compareIDs)
+	o.Deps = slices.Compact(o.Deps)
+	if rows, err := h.w.s.rows(by.Person, o.Scope, o.Path); err == nil {
+		o.Heads = rows
+	}
+	for i := range o.Heads {
+		if h.flip("bend row", 8) {
+			o.Heads[i] = h.row(o.Heads[i].Scope)
+		}
+	}
+	if h.flip("lose a row", 3) && len(o.Heads) > 0 {
+		o.Heads = o.Heads[1:]
+	}
+	if len(o.Heads) == 0 && h.flip("foreign row", 4) {
+		o.Heads = []Row{h.row(pickOne(h, "whose", h.persons).id)}
+	}
+}
+
+func (h *history) someOp(log *Log) crdt.AccessOpID {
+	return slices.Collect(log.All())[rapid.IntRange(0, log.Len()-1).Draw(h.T, "op")].ID()
+}
+
+// row names one operation of a scope, however old, or one that is not there.
+func (h *history) row(scope crdt.ScopeID) Row {
+	log, ok := h.w.s.Log(scope)
+	if !ok || h.flip("unknown head", 10) {
+		return Row{scope, []crdt.AccessOpID{{8, 8}}}
+	}
+	return Row{scope, []crdt.AccessOpID{h.someOp(log)}}
+}
+
+// bentPath mixes links of other paths in.
+func (h *history) bentPath(path []crdt.AccessOpID) []crdt.AccessOpID {
+	path = slices.Clone(path)
+	ops := h.w.ops
+	for range rapid.IntRange(1, 2).Draw(h.T, "bends") {
+		id := pickOne(h, "link", ops).ID()
+		if i := rapid.IntRange(0, len(path)).Draw(h.T, "where"); i < len(path) && h.flip("replace", 60) {
+			path[i] = id
+		} else if len(path) < MaxPath {
+			path = slices.Insert(path, i, id)
+		}
+	}
+	return path
+}
+
+func (h *history) body(d *testDevice, scope crdt.ScopeID) Body {
+	switch k := rapid.IntRange(0, 9).Draw(h.T, "body"); {
+	case k == 0:
+		return &Genesis{Kind: pickOne(h, "kind", []Kind{KindGroup, KindList}), Owner: pickOne(h, "owner", h.persons).id, Suite: 1, Nonce: h.w.bytes16()}
+	case k == 1:
+		return &Incarnation{Device: d.Device, Incarnation: crdt.Incarnation{byte(rapid.IntRange(0, 3).Draw(h.T, "life"))}}
+	case k <= 3:
+		return h.epoch(scope)
+	}
+	g := &Grant{Role: rapid.SampledFrom([]Role{Relay, Reader, Writer, Admin, Admin}).Draw(h.T, "role")}
+	switch k := rapid.IntRange(0, 9).Draw(h.T, "principal"); {
+	case k <= 4:
+		g.Principal = Principal{Kind: PersonPrincipal, ID: pickOne(h, "person", h.persons).id}
+	case k <= 7:
+		g.Principal = Principal{Kind: GroupPrincipal, ID: pickOne(h, "group", h.scopes)}
+		g.Role = min(g.Role, Writer)
+	default:
+		p := pickOne(h, "joins", h.persons)
+		nd, info := p.newDevice(g.Role)
+		g.Principal = Principal{DevicePrincipal, info.Device, info.HPKEKey}
+		join, _ := NewJoin(nd.Sign, scope, info.HPKEKey, info.Join.Nonce)
+		g.Join = &join
+		if p.id == d.Person {
+			h.devices = append(h.devices, nd)
+		}
+	}
+	if id := h.someEpoch(scope); g.Role >= Reader && g.Principal.Kind != GroupPrincipal && h.flip("seal", 40) {
+		g.Seal = &Seal{Epoch: id, Commit: [32]byte{byte(rapid.IntRange(5, 6).Draw(h.T, "commit"))}, Sealed: make([]byte, sealSizeX25519)}
+		if g.Principal.Kind == PersonPrincipal {
+			g.Seal.To = crdt.EpochID{1}
+		}
+	}
+	return g
+}
+
+func (h *history) someEpoch(scope crdt.ScopeID) crdt.EpochID {
+	log, _ := h.w.s.Log(scope)
+	ids := []crdt.EpochID{crdt.EpochID(scope)}
+	for o := range log.All() {
+		if o.Type() == TypeEpoch {
+			ids = append(ids, crdt.EpochID(o.ID()))
+		}
+	}
+	return pickOne(h, "epoch", ids)
+}
+
+func (h *history) epoch(scope crdt.ScopeID) *Epoch {
+	e := &Epoch{Commit: [32]byte{5}}
+	r := Recipient{ID: pickOne(h, "recipient", h.persons).id, To: crdt.EpochID{1}, Sealed: make([]byte, sealSizeX25519)}
+	log, _ := h.w.s.Log(scope)
+	if (log.Genesis().Body.(*Genesis).Kind == KindPerson) != h.flip("other shape", 5) {
+		r.To = crdt.EpochID{}
+		e.HPKEKey = h.devices[0].hpke.PublicKey().Bytes()
+	}
+	e.Recipients = []Recipient{r}
+	if h.flip("parent", 60) {
+		e.Parents = []crdt.EpochID{h.someEpoch(scope)}
+		e.Chain = [][]byte{make([]byte, chainSealedSize)}
+	}
+	return e
+}
+
+// deliver gives all operations in a random order, some twice, to a new State.
+func (h *history) deliver(label string) *State {
+	order := rapid.Permutation(h.all).Draw(h.T, label)
+	s := &State{}
+	for i, o := range order {
+		before := s.Status(o.Ref())
+		res, err := s.Add(o)
+		if before != Unknown && (err != nil || res.Outcome != Duplicate) {
+			h.Fatalf("%s op came by itself and is offered: %v %v", before, res.Outcome, err)
+		}
+		if i%5 == 0 {
+			s.Add(order[i/2])
+		}
+	}
+	return s
+}
+
+// TestHistories holds State against the naive evaluator, over random histories
+// with hostile authors and over every order of arrival.
+func TestHistories(t *testing.T) {
+	kept, lost := 0, 0
+	rapid.Check(t, func(rt *rapid.T) {
+		h := drawHistory(rt, t, 30)
+		n := newNaive(h.all)
+		want := n.counting()
+		kept, lost = kept+len(want), lost+len(h.all)-len(want)
+		for _, s := range []*State{h.w.s, h.deliver("order 1"), h.deliver("order 2")} {
+			h.compare(s, n, want)
+		}
+		h.compareItems(n)
+	})
+	if !t.Failed() && (kept == 0 || lost*10 < kept) {
+		t.Fatalf("%d operations count and %d do not: the histories are too tame", kept, lost)
+	}
+	t.Logf("%d operations count, %d do not", kept, lost)
+}
+
+func (h *history) compare(s *State, n *naive, want map[crdt.AccessOpID]bool) {
+	got := map[crdt.AccessOpID]bool{}
+	for id := range s.Scopes() {
+		sc := s.scopes[id]
+		for i, node := range sc.log.nodes {
+			got[node.op.ID()] = true
+			gives := node.op.Type() == TypeGrant || node.op.Type() == TypeGenesis
+			if want[node.op.ID()] && gives && int(sc.depths[i]) != n.depth(node.op) {
+				h.Fatalf("depth %d, want %d", sc.depths[i], n.depth(node.op))
+			}
+		}
+		h.compareMembers(s, n, id)
+	}
+	if diff := cmp.Diff(slices.SortedFunc(maps.Keys(want), compareIDs), slices.SortedFunc(maps.Keys(got), compareIDs)); diff != "" {
+		h.Fatalf("operations that count (-naive +state):\n%s", diff)
+	}
+	for _, o := range h.all {
+		if n.forks(o) {
+			continue // waits or is refused, by which came first
+		}
+		waiting := n.verdict(o.ID()) == waits
+		if got := s.Status(o.Ref()) == Waiting; got != waiting {
+			h.Fatalf("%s %s waits: %v, want %v", o.Type(), o.ID(), got, waiting)
+		}
+	}
+}
+
+func (h *history) compareMembers(s *State, n *naive, scope crdt.ScopeID) {
+	members, err := s.Members(scope)
+	if err != nil {
+		h.Fatal(err)
+	}
+	want, got := n.roles(scope, 3), map[[32]byte]Role{}
+	for _, m := range members {
+		got[m.ID] = m.Role
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		h.Fatalf("members of %s (-naive +state):\n%s", scope, diff)
+	}
+	for _, m := range members {
+		if m.Principal != PersonPrincipal {
+			continue
+		}
+		e, err := s.Explain(Party{Person: m.Person()}, ActionCarry, scope)
+		if err != nil || !e.Allowed || e.Role != m.Role {
+			h.Fatalf("member as %s is explained as %+v, %v", m.Role, e, err)
+		}
+	}
+}
+
+// compareItems asks both for the authority of items, right and wrong.
+func (h *history) compareItems(n *naive) {
+	for range 10 {
+		d := pickOne(h, "item by", h.devices)
+		scope := pickOne(h, "item in", append(slices.Clone(h.scopes), d.Person))
+		path, _, err := h.w.s.Path(d.Party, scope)
+		if err != nil || h.flip("bend item", 30) {
+			path = h.bentPath(path)
+		}
+		heads, err := h.w.s.ItemHeads(d.Party, scope, path)
+		if err != nil {
+			heads = []Row{h.row(scope)}
+		}
+		for i := range heads {
+			if h.flip("older item", 20) {
+				heads[i] = h.row(heads[i].Scope)
+			}
+		}
+		a, err := h.w.s.Authorize(scope, d.Device, path, heads)
+		want, ok, _ := n.authorize(scope, d.Device, path, heads)
+		if ok != (err == nil) {
+			h.Fatalf("authorize: %v, naive says %v", err, ok)
+		}
+		if got := (naiveRight{a.Person, a.Role, a.Depth}); ok && got != want {
+			h.Fatalf("authority %+v, want %+v", got, want)
+		}
+	}
+}
