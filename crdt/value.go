@@ -43,10 +43,11 @@ func (k Kind) String() string {
 func (k Kind) IsObject() bool { return k == KindMap || k == KindList || k == KindText }
 
 // ObjID names the operation that made an object or wrote a value: the same on
-// every replica, and for ever. The zero ObjID is the root map.
+// every replica, and for ever. The zero ObjID is the root map. Actor holds raw
+// bytes: the 16 of an [ActorID], or any number in documents from elsewhere.
 type ObjID struct {
 	Counter uint64
-	Actor   ActorID
+	Actor   string
 }
 
 // Root is the map that every document has.
@@ -57,7 +58,7 @@ func (id ObjID) String() string {
 	if id == Root {
 		return "_root"
 	}
-	return strconv.FormatUint(id.Counter, 10) + "@" + id.Actor.String()
+	return strconv.FormatUint(id.Counter, 10) + "@" + hex.EncodeToString([]byte(id.Actor))
 }
 
 // ParseObjID reads the form that [ObjID.String] writes, and no other.
@@ -65,12 +66,11 @@ func ParseObjID(s string) (id ObjID, err error) {
 	if s == "_root" {
 		return Root, nil
 	}
-	num, actor, ok := strings.Cut(s, "@")
-	if !ok || hex.DecodedLen(len(actor)) != len(id.Actor) {
-		return id, fmt.Errorf("%w: %q is not counter@actor", ErrBadID, clip(s))
-	}
-	if id.Counter, err = strconv.ParseUint(num, 10, 64); err == nil {
-		_, err = hex.Decode(id.Actor[:], []byte(actor))
+	num, actor, _ := strings.Cut(s, "@")
+	raw, err := hex.DecodeString(actor)
+	if err == nil {
+		id.Actor = string(raw)
+		id.Counter, err = strconv.ParseUint(num, 10, 64)
 	}
 	if err != nil || id.Counter == 0 || id.String() != s {
 		return ObjID{}, fmt.Errorf("%w: %q is not counter@actor", ErrBadID, clip(s))
