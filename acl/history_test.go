@@ -2,6 +2,7 @@ package acl
 
 import (
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -15,6 +16,7 @@ import (
 // half of the authors break some rule on purpose.
 type history struct {
 	*rapid.T
+	dice    *rand.Rand // even odds, which rapid's own draws are not
 	w       *world
 	all     []*Op // hostile ones too
 	persons []*testPerson
@@ -24,18 +26,19 @@ type history struct {
 }
 
 func drawHistory(t *rapid.T, tb testing.TB, steps int) *history {
-	h := &history{T: t, w: newWorld(tb, SuiteX25519)}
+	seed := rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "seed")
+	h := &history{T: t, w: newWorld(tb, SuiteX25519), dice: rand.New(rand.NewChaCha8([32]byte(seed)))}
 	for range 3 {
 		p := h.w.person(1)
-		if rapid.Bool().Draw(t, "second device") {
-			p.link(rapid.SampledFrom([]Role{Relay, Reader, Writer, Admin}).Draw(t, "device role"))
+		if h.flip(50) {
+			p.link(pickOne(h, []Role{Relay, Reader, Writer, Admin}))
 		}
 		h.persons = append(h.persons, p)
 		h.devices = append(h.devices, p.devices...)
 	}
-	for range rapid.IntRange(2, 4).Draw(t, "scopes") {
-		kind := rapid.SampledFrom([]Kind{KindGroup, KindList}).Draw(t, "kind")
-		h.scopes = append(h.scopes, h.persons[rapid.IntRange(0, 2).Draw(t, "owner")].devices[0].scope(kind))
+	for range 2 + h.dice.IntN(3) {
+		kind := pickOne(h, []Kind{KindGroup, KindList})
+		h.scopes = append(h.scopes, h.persons[h.dice.IntN(3)].devices[0].scope(kind))
 	}
 	h.all = slices.Clone(h.w.ops)
 	for range steps {
@@ -44,26 +47,25 @@ func drawHistory(t *rapid.T, tb testing.TB, steps int) *history {
 	return h
 }
 
-func (h *history) flip(label string, percent int) bool {
-	return rapid.IntRange(0, 99).Draw(h.T, label) < percent
-}
+func (h *history) flip(percent int) bool { return h.dice.IntN(100) < percent }
 
-func pickOne[E any](h *history, label string, list []E) E {
-	return list[rapid.IntRange(0, len(list)-1).Draw(h.T, label)]
-}
+func pickOne[E any](h *history, list []E) E { return list[h.dice.IntN(len(list))] }
 
 // step draws one operation: first as an honest author would, then bent.
 func (h *history) step() {
-	d := pickOne(h, "device", h.devices)
+	d, scope := h.who()
 	by := d.Author
-	scope := pickOne(h, "scope", append(slices.Clone(h.scopes), d.Person))
-	if h.flip("recovery", 8) {
-		by = h.persons[slices.IndexFunc(h.persons, func(p *testPerson) bool { return p.id == d.Person })].recovery
+	if h.flip(8) {
+		by = h.recoveryOf(d)
 	}
 	body := h.body(d, scope)
 	path, _, err := h.w.s.Path(by.Party, scope)
-	if err != nil || h.flip("bend path", 15) {
+	if err != nil || h.flip(15) {
 		path = h.bentPath(path)
+	}
+	if scope != d.Person && len(path) > 1 && h.flip(3) {
+		by = h.recoveryOf(d)
+		path[0] = crdt.AccessOpID(d.Person)
 	}
 	o := &Op{Scope: scope, Device: by.Device, Path: path, Seq: 1, Body: body, Time: h.w.tick()}
 	if g, ok := body.(*Genesis); ok {
@@ -87,6 +89,24 @@ func (h *history) step() {
 	}
 }
 
+// who picks a device and a scope for it to write in: mostly where it is an admin.
+func (h *history) who() (*testDevice, crdt.ScopeID) {
+	var d *testDevice
+	var scope crdt.ScopeID
+	for range 6 {
+		d = pickOne(h, h.devices)
+		scope = pickOne(h, append(slices.Clone(h.scopes), d.Person))
+		if _, a, err := h.w.s.Path(d.Party, scope); err == nil && a.Role >= Admin || h.flip(15) {
+			break
+		}
+	}
+	return d, scope
+}
+
+func (h *history) recoveryOf(d *testDevice) Author {
+	return h.persons[slices.IndexFunc(h.persons, func(p *testPerson) bool { return p.id == d.Person })].recovery
+}
+
 // place sets seq, prev, deps and heads, sometimes of an older or impossible view.
 func (h *history) place(o *Op, by Author) {
 	log, _ := h.w.s.Log(o.Scope)
@@ -95,17 +115,17 @@ func (h *history) place(o *Op, by Author) {
 			o.Seq, o.Prev = prior.Seq+1, prior.ID()
 		}
 	}
-	if h.flip("jump", 3) {
+	if h.flip(3) {
 		o.Seq++
 	}
-	if h.flip("older view", 30) || o.Seq == 1 && len(log.Heads()) > MaxDeps {
-		for range rapid.IntRange(1, 3).Draw(h.T, "deps") {
+	if h.flip(30) || o.Seq == 1 && len(log.Heads()) > MaxDeps {
+		for range 1 + h.dice.IntN(3) {
 			o.Deps = append(o.Deps, h.someOp(log))
 		}
 	} else {
 		o.Deps = log.pick(MaxDeps, nil, o.Prev)
 	}
-	if h.flip("unknown dep", 3) {
+	if h.flip(3) {
 		o.Deps = append(o.Deps, crdt.AccessOpID{9, 9})
 	}
 	o.Deps = slices.DeleteFunc(o.Deps, func(id crdt.AccessOpID) bool { return id == o.Prev })
@@ -115,26 +135,26 @@ func (h *history) place(o *Op, by Author) {
 		o.Heads = rows
 	}
 	for i := range o.Heads {
-		if h.flip("bend row", 8) {
+		if h.flip(8) {
 			o.Heads[i] = h.row(o.Heads[i].Scope)
 		}
 	}
-	if h.flip("lose a row", 3) && len(o.Heads) > 0 {
+	if h.flip(3) && len(o.Heads) > 0 {
 		o.Heads = o.Heads[1:]
 	}
-	if len(o.Heads) == 0 && h.flip("foreign row", 4) {
-		o.Heads = []Row{h.row(pickOne(h, "whose", h.persons).id)}
+	if len(o.Heads) == 0 && h.flip(4) {
+		o.Heads = []Row{h.row(pickOne(h, h.persons).id)}
 	}
 }
 
 func (h *history) someOp(log *Log) crdt.AccessOpID {
-	return slices.Collect(log.All())[rapid.IntRange(0, log.Len()-1).Draw(h.T, "op")].ID()
+	return slices.Collect(log.All())[h.dice.IntN(log.Len())].ID()
 }
 
 // row names one operation of a scope, however old, or one that is not there.
 func (h *history) row(scope crdt.ScopeID) Row {
 	log, ok := h.w.s.Log(scope)
-	if !ok || h.flip("unknown head", 10) {
+	if !ok || h.flip(10) {
 		return Row{scope, []crdt.AccessOpID{{8, 8}}}
 	}
 	return Row{scope, []crdt.AccessOpID{h.someOp(log)}}
@@ -144,9 +164,9 @@ func (h *history) row(scope crdt.ScopeID) Row {
 func (h *history) bentPath(path []crdt.AccessOpID) []crdt.AccessOpID {
 	path = slices.Clone(path)
 	ops := h.w.ops
-	for range rapid.IntRange(1, 2).Draw(h.T, "bends") {
-		id := pickOne(h, "link", ops).ID()
-		if i := rapid.IntRange(0, len(path)).Draw(h.T, "where"); i < len(path) && h.flip("replace", 60) {
+	for range 1 + h.dice.IntN(2) {
+		id := pickOne(h, ops).ID()
+		if i := h.dice.IntN(1 + len(path)); i < len(path) && h.flip(60) {
 			path[i] = id
 		} else if len(path) < MaxPath {
 			path = slices.Insert(path, i, id)
@@ -156,23 +176,23 @@ func (h *history) bentPath(path []crdt.AccessOpID) []crdt.AccessOpID {
 }
 
 func (h *history) body(d *testDevice, scope crdt.ScopeID) Body {
-	switch k := rapid.IntRange(0, 9).Draw(h.T, "body"); {
+	switch k := h.dice.IntN(10); {
 	case k == 0:
-		return &Genesis{Kind: pickOne(h, "kind", []Kind{KindGroup, KindList}), Owner: pickOne(h, "owner", h.persons).id, Suite: 1, Nonce: h.w.bytes16()}
+		return &Genesis{Kind: pickOne(h, []Kind{KindGroup, KindList}), Owner: pickOne(h, h.persons).id, Suite: 1, Nonce: h.w.bytes16()}
 	case k == 1:
-		return &Incarnation{Device: d.Device, Incarnation: crdt.Incarnation{byte(rapid.IntRange(0, 3).Draw(h.T, "life"))}}
+		return &Incarnation{Device: d.Device, Incarnation: crdt.Incarnation{byte(h.dice.IntN(4))}}
 	case k <= 3:
 		return h.epoch(scope)
 	}
-	g := &Grant{Role: rapid.SampledFrom([]Role{Relay, Reader, Writer, Admin, Admin}).Draw(h.T, "role")}
-	switch k := rapid.IntRange(0, 9).Draw(h.T, "principal"); {
+	g := &Grant{Role: pickOne(h, []Role{Relay, Reader, Writer, Admin, Admin})}
+	switch k := h.dice.IntN(10); {
 	case k <= 4:
-		g.Principal = Principal{Kind: PersonPrincipal, ID: pickOne(h, "person", h.persons).id}
+		g.Principal = Principal{Kind: PersonPrincipal, ID: pickOne(h, h.persons).id}
 	case k <= 7:
-		g.Principal = Principal{Kind: GroupPrincipal, ID: pickOne(h, "group", h.scopes)}
+		g.Principal = Principal{Kind: GroupPrincipal, ID: pickOne(h, h.scopes)}
 		g.Role = min(g.Role, Writer)
 	default:
-		p := pickOne(h, "joins", h.persons)
+		p := pickOne(h, h.persons)
 		nd, info := p.newDevice(g.Role)
 		g.Principal = Principal{DevicePrincipal, info.Device, info.HPKEKey}
 		join, _ := NewJoin(nd.Sign, scope, info.HPKEKey, info.Join.Nonce)
@@ -181,8 +201,8 @@ func (h *history) body(d *testDevice, scope crdt.ScopeID) Body {
 			h.devices = append(h.devices, nd)
 		}
 	}
-	if id := h.someEpoch(scope); g.Role >= Reader && g.Principal.Kind != GroupPrincipal && h.flip("seal", 40) {
-		g.Seal = &Seal{Epoch: id, Commit: [32]byte{byte(rapid.IntRange(5, 6).Draw(h.T, "commit"))}, Sealed: make([]byte, sealSizeX25519)}
+	if id := h.someEpoch(scope); g.Role >= Reader && g.Principal.Kind != GroupPrincipal && h.flip(40) {
+		g.Seal = &Seal{Epoch: id, Commit: [32]byte{byte(5 + h.dice.IntN(2))}, Sealed: make([]byte, sealSizeX25519)}
 		if g.Principal.Kind == PersonPrincipal {
 			g.Seal.To = crdt.EpochID{1}
 		}
@@ -198,19 +218,19 @@ func (h *history) someEpoch(scope crdt.ScopeID) crdt.EpochID {
 			ids = append(ids, crdt.EpochID(o.ID()))
 		}
 	}
-	return pickOne(h, "epoch", ids)
+	return pickOne(h, ids)
 }
 
 func (h *history) epoch(scope crdt.ScopeID) *Epoch {
 	e := &Epoch{Commit: [32]byte{5}}
-	r := Recipient{ID: pickOne(h, "recipient", h.persons).id, To: crdt.EpochID{1}, Sealed: make([]byte, sealSizeX25519)}
+	r := Recipient{ID: pickOne(h, h.persons).id, To: crdt.EpochID{1}, Sealed: make([]byte, sealSizeX25519)}
 	log, _ := h.w.s.Log(scope)
-	if (log.Genesis().Body.(*Genesis).Kind == KindPerson) != h.flip("other shape", 5) {
+	if (log.Genesis().Body.(*Genesis).Kind == KindPerson) != h.flip(5) {
 		r.To = crdt.EpochID{}
 		e.HPKEKey = h.devices[0].hpke.PublicKey().Bytes()
 	}
 	e.Recipients = []Recipient{r}
-	if h.flip("parent", 60) {
+	if h.flip(60) {
 		e.Parents = []crdt.EpochID{h.someEpoch(scope)}
 		e.Chain = [][]byte{make([]byte, chainSealedSize)}
 	}
@@ -218,8 +238,9 @@ func (h *history) epoch(scope crdt.ScopeID) *Epoch {
 }
 
 // deliver gives all operations in a random order, some twice, to a new State.
-func (h *history) deliver(label string) *State {
-	order := rapid.Permutation(h.all).Draw(h.T, label)
+func (h *history) deliver() *State {
+	order := slices.Clone(h.all)
+	h.dice.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 	s := &State{}
 	for i, o := range order {
 		before := s.Status(o.Ref())
@@ -243,7 +264,7 @@ func TestHistories(t *testing.T) {
 		n := newNaive(h.all)
 		want := n.counting()
 		kept, lost = kept+len(want), lost+len(h.all)-len(want)
-		for _, s := range []*State{h.w.s, h.deliver("order 1"), h.deliver("order 2")} {
+		for _, s := range []*State{h.w.s, h.deliver(), h.deliver()} {
 			h.compare(s, n, want)
 		}
 		h.compareItems(n)
@@ -307,10 +328,10 @@ func (h *history) compareMembers(s *State, n *naive, scope crdt.ScopeID) {
 // compareItems asks both for the authority of items, right and wrong.
 func (h *history) compareItems(n *naive) {
 	for range 10 {
-		d := pickOne(h, "item by", h.devices)
-		scope := pickOne(h, "item in", append(slices.Clone(h.scopes), d.Person))
+		d := pickOne(h, h.devices)
+		scope := pickOne(h, append(slices.Clone(h.scopes), d.Person))
 		path, _, err := h.w.s.Path(d.Party, scope)
-		if err != nil || h.flip("bend item", 30) {
+		if err != nil || h.flip(30) {
 			path = h.bentPath(path)
 		}
 		heads, err := h.w.s.ItemHeads(d.Party, scope, path)
@@ -318,7 +339,7 @@ func (h *history) compareItems(n *naive) {
 			heads = []Row{h.row(scope)}
 		}
 		for i := range heads {
-			if h.flip("older item", 20) {
+			if h.flip(20) {
 				heads[i] = h.row(heads[i].Scope)
 			}
 		}
