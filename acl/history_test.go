@@ -191,6 +191,10 @@ func (h *history) body(d *testDevice, scope crdt.ScopeID) Body {
 	case k <= 7:
 		g.Principal = Principal{Kind: GroupPrincipal, ID: pickOne(h, h.scopes)}
 		g.Role = min(g.Role, Writer)
+	case k == 8:
+		kinds := []PrincipalKind{PersonPrincipal, GroupPrincipal} // perhaps not what the scope is
+		g.Principal = Principal{Kind: pickOne(h, kinds), ID: pickOne(h, append(slices.Clone(h.scopes), d.Person))}
+		g.Role = min(g.Role, Writer)
 	default:
 		p := pickOne(h, h.persons)
 		nd, info := p.newDevice(g.Role)
