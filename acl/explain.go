@@ -145,6 +145,9 @@ func (s *State) chain(who Party, scope crdt.ScopeID) ([]Link, *DeniedError) {
 		chain = append(chain, s.linkOf(person, m))
 	}
 	if scope == who.Person {
+		if s.scopes[scope].body.Kind != KindPerson {
+			return nil, &DeniedError{Scope: scope, Why: DeniedNoGrant}
+		}
 		return chain, nil
 	}
 	at, first, outer := scope, len(chain), []crdt.ScopeID(nil)

@@ -77,12 +77,15 @@ func (s *State) members(sc *scope, outer []crdt.ScopeID) map[[32]byte]Member {
 	keep(s.member(sc, 0))
 	for _, n := range sc.grants {
 		m := s.member(sc, n)
+		inner := s.scopes[m.ID]
+		if m.Principal == PersonPrincipal && inner != nil && inner.body.Kind != KindPerson {
+			continue // nobody acts as a person who is none
+		}
 		if m.Principal != GroupPrincipal {
 			keep(m)
 			continue
 		}
 		group := crdt.ScopeID(m.ID)
-		inner := s.scopes[group]
 		if inner == nil || inner.body.Kind != KindGroup || group == sc.log.id || slices.Contains(outer, group) || len(outer) >= MaxPath-2 {
 			continue
 		}

@@ -267,6 +267,9 @@ func (n *naive) roles(scope crdt.ScopeID, levels int) map[[32]byte]Role {
 			put(b.Owner, Owner)
 		case *Grant:
 			group := crdt.ScopeID(b.Principal.ID)
+			if g := n.ops[crdt.AccessOpID(group)]; b.Principal.Kind == PersonPrincipal && g != nil && n.verdict(g.ID()) == counts && n.kind(group) != KindPerson {
+				continue
+			}
 			if b.Principal.Kind != GroupPrincipal {
 				put(b.Principal.ID, b.Role)
 			} else if g := n.ops[crdt.AccessOpID(group)]; g != nil && n.verdict(g.ID()) == counts && n.kind(group) == KindGroup && levels > 0 {
