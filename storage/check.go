@@ -191,7 +191,9 @@ func (c *checker) docRecord(k, v []byte) error {
 	if d == nil {
 		return damaged(crdt.DocID{}, k, errors.New("its document has no key"))
 	}
-	if k[0] == prefixDoc {
+	if k[0] == prefixHead {
+		d.head = true
+	} else {
 		d.records = true
 		if len(k) > kindAt && k[kindAt] == docIndex {
 			return c.setIndex(d, k, v)
@@ -201,9 +203,7 @@ func (c *checker) docRecord(k, v []byte) error {
 	switch {
 	case err != nil:
 		return err
-	case k[0] == prefixHead:
-		d.head = true
-	case k[kindAt] == docChangeSet:
+	case k[0] == prefixDoc && len(k) > kindAt && k[kindAt] == docChangeSet:
 		d.sets = true
 		cs, err := decodeChangeSet(d.doc, k, plain)
 		if err != nil {

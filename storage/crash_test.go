@@ -97,7 +97,7 @@ func TestPowerCut(t *testing.T) {
 	var mu sync.Mutex
 	acked := map[int]bool{}
 	var wg sync.WaitGroup
-	const writers, each, sets = 4, 150, 3
+	const writers, each, sets = 4, 80, 3
 	for w := range writers {
 		wg.Go(func() {
 			for i := range each {
@@ -123,7 +123,7 @@ func TestPowerCut(t *testing.T) {
 		acked []int
 	}
 	var cuts []cut
-	for range 25 {
+	for range 12 {
 		time.Sleep(time.Duration(rng.IntN(10)) * time.Millisecond)
 		mu.Lock()
 		var now []int

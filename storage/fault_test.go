@@ -96,7 +96,7 @@ func TestFailedWriteFreezesTheStore(t *testing.T) {
 			}}
 			s := initStore(t, errorfs.Wrap(mem, fault), "r")
 
-			const writers, docs = 8, 4
+			const writers = 8
 			var acked [writers][]int
 			var wg sync.WaitGroup
 			within(t, 30*time.Second, "writing into the fault", func() {
@@ -107,7 +107,10 @@ func TestFailedWriteFreezesTheStore(t *testing.T) {
 							if w == 0 && i == 50 {
 								fault.on.Store(true)
 							}
-							err := writeSet(s, docID(i*writers+w), n, 20_000)
+							if w == 0 && i%10 == 0 && i >= 50 {
+								s.data.AsyncFlush() // so that tables and manifest are written
+							}
+							err := writeSet(s, docID(i*writers+w), n, 2000)
 							if err == nil {
 								acked[w] = append(acked[w], i)
 								continue
@@ -197,7 +200,7 @@ func (f *quotaFile) Write(p []byte) (int, error) {
 
 func TestDiskFull(t *testing.T) {
 	q := &quotaFS{FS: vfs.NewMem()}
-	q.free.Store(200 << 20)
+	q.free.Store(50 << 20)
 	s, err := Init(context.Background(), "r", &Options{FS: q, Reserve: 32 << 20})
 	if err != nil {
 		t.Fatal(err)
@@ -215,6 +218,7 @@ func TestDiskFull(t *testing.T) {
 	if !errors.As(err, &full) || errors.Is(err, ErrStoreFailed) || full.Reserve != 32<<20 || full.Free > 33<<20 {
 		t.Fatalf("after %d writes: %v", n, err)
 	}
+	q.free.Store(31 << 20)
 	if !errors.Is(s.Err(), ErrDiskFull) {
 		t.Errorf("Err: %v", s.Err())
 	}

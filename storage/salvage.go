@@ -80,7 +80,7 @@ func (v *salvager) run(dst *Store) (err error) {
 		return fmt.Errorf("nothing opens without it: %w", err)
 	}
 	v.src.useStoreKey(key)
-	if v.src.data, err = v.openOrRebuild(dataDir, false); err != nil {
+	if v.src.data, err = v.openOrRebuild(dataDir); err != nil {
 		return err
 	}
 	if err := dst.adopt(root, key); err != nil {
@@ -117,13 +117,13 @@ func (v *salvager) root() (root Secret, m marker, err error) {
 }
 
 func (v *salvager) keyring(root Secret) (*keyring, error) {
-	db, err := v.openOrRebuild(keysDir, true)
+	db, err := v.openOrRebuild(keysDir)
 	return &keyring{db: db, wrap: root.derive("wrap").aead(), docs: map[crdt.DocID]*docKey{}}, err
 }
 
 // openOrRebuild opens one of the source's Pebbles, or what is left of it.
-func (v *salvager) openOrRebuild(name string, small bool) (*pebble.DB, error) {
-	db, err := v.src.openPebble(name, small)
+func (v *salvager) openOrRebuild(name string) (*pebble.DB, error) {
+	db, err := v.src.openPebble(name, false)
 	if !errors.Is(err, ErrDamaged) {
 		return db, err
 	}
@@ -144,7 +144,7 @@ func (s *Store) adopt(root, key Secret) error {
 		return err
 	}
 	s.useStoreKey(key)
-	return s.openData()
+	return s.openData(true)
 }
 
 // write copies a record as it is, in batches.

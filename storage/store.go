@@ -93,7 +93,7 @@ func (s *Store) create() error {
 	if err := s.openKeys(root, true); err != nil {
 		return err
 	}
-	if err := s.openData(); err != nil {
+	if err := s.openData(true); err != nil {
 		return err
 	}
 	m.Ready, m.RootCheck = true, rootCheck(root)
@@ -154,7 +154,7 @@ func (s *Store) load(m marker) error {
 	if err := s.openKeys(root, false); err != nil {
 		return err
 	}
-	if err := s.openData(); err != nil {
+	if err := s.openData(false); err != nil {
 		return err
 	}
 	s.live.Store(true)
@@ -180,8 +180,9 @@ func newStore(ctx context.Context, dir string, o *Options) (*Store, error) {
 	return s, nil
 }
 
-// openPebble opens one of the two Pebbles.
-func (s *Store) openPebble(name string, small bool) (db *pebble.DB, err error) {
+// openPebble opens one of the two Pebbles, or creates it if there is none. To
+// open one that has lost its manifest would begin anew over what is there.
+func (s *Store) openPebble(name string, create bool) (db *pebble.DB, err error) {
 	dir := s.opt.FS.PathJoin(s.dir, name)
 	if !s.opt.ReadOnly {
 		if err := makeDir(s.opt.FS, dir); err != nil {
@@ -200,7 +201,20 @@ func (s *Store) openPebble(name string, small bool) (db *pebble.DB, err error) {
 				panic(r)
 			}
 		}()
-		db, err = pebble.Open(dir, s.opt.pebbleOptions(s.disk, s.health, small))
+		o := s.opt.pebbleOptions(s.disk, s.health, name == keysDir)
+		if create {
+			// The first log of a new Pebble is begun before its format is
+			// raised, and would lose flipped bits in silence: not used.
+			o.ErrorIfExists = true
+			if db, err = pebble.Open(dir, o); err != nil {
+				return err
+			}
+			if err = db.Close(); err != nil {
+				return err
+			}
+		}
+		o.ErrorIfExists, o.ErrorIfNotExists = false, true
+		db, err = pebble.Open(dir, o)
 		return err
 	})
 	if err != nil && (pebble.IsCorruptionError(err) || errors.Is(err, pebble.ErrDBDoesNotExist) || missing(err)) {
@@ -213,7 +227,7 @@ func (s *Store) openPebble(name string, small bool) (db *pebble.DB, err error) {
 }
 
 func (s *Store) openKeys(root Secret, create bool) error {
-	db, err := s.openPebble(keysDir, true)
+	db, err := s.openPebble(keysDir, create)
 	if err != nil {
 		return err
 	}
@@ -243,8 +257,8 @@ func (s *Store) useStoreKey(key Secret) {
 	s.values.singletons = key.derive("singletons").aead()
 }
 
-func (s *Store) openData() (err error) {
-	s.data, err = s.openPebble(dataDir, false)
+func (s *Store) openData(create bool) (err error) {
+	s.data, err = s.openPebble(dataDir, create)
 	return err
 }
 
