@@ -130,7 +130,7 @@ func (c *Change) checkOps() error {
 	var d decoder
 	var f fault
 	d.start(c, &f)
-	judge := judge{actors: c.Actors}
+	judge, makes := judge{actors: c.Actors}, 0
 	for i := range c.ops {
 		d.next()
 		if f.err == nil {
@@ -138,6 +138,11 @@ func (c *Change) checkOps() error {
 		}
 		if f.err != nil {
 			return atOp(f.err, i)
+		}
+		if d.op.Action.Makes() {
+			if makes++; makes > MaxMakes {
+				return overLimit("objects made")
+			}
 		}
 		judge.op(&d.op, i)
 	}

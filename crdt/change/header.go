@@ -49,7 +49,9 @@ func parseHeader(r *reader) (h Header) {
 	if h.StartOp = r.uleb(); h.StartOp == 0 || h.StartOp > MaxCounter {
 		r.stop("start op is out of range")
 	}
-	h.Time = r.sleb()
+	if h.Time = r.sleb(); h.Time > MaxTime || h.Time < -MaxTime {
+		r.f.overLimit("time")
+	}
 	h.Message = r.text(MaxMessage, "message")
 	return h
 }

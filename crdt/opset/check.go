@@ -13,8 +13,9 @@ type checker struct {
 	c      *change.Change
 	me     uint32
 	actors []actorView     // by the change's own numbers
-	own    map[slot]uint32 // the value that the change set last, where it set one
+	own    map[slot]ownRec // the places that the change changed, its own inserts aside
 	ownMax int             // how large own ever was
+	work   int             // the sum that MaxRepeats bounds
 
 	obj   change.OpID // the object of the operation before
 	objAt uint32
@@ -34,11 +35,17 @@ type slot struct {
 	at     opRef // the key's number and noActor, or the element
 }
 
+// ownRec is what a change did in one place.
+type ownRec struct {
+	n    uint32 // operations
+	last uint32 // the counter of the value that it set and has not deleted, or 0
+}
+
 const noActor = 1<<32 - 1
 
 // maxOwnKept is the size above which the next change starts with a new map:
 // clearing one takes time in proportion to its largest size.
-const maxOwnKept = 1024
+const maxOwnKept = 4096
 
 // mark is where to return to when a change is invalid.
 type mark struct {
@@ -48,7 +55,7 @@ type mark struct {
 
 // check records the operations of c, or none of them and says which broke what.
 func (k *checker) check(s *State, c *change.Change, me uint32) (op int, err error) {
-	k.s, k.c, k.me, k.known = s, c, me, false
+	k.s, k.c, k.me, k.known, k.work = s, c, me, false, 0
 	k.view()
 	if clear(k.own); k.ownMax > maxOwnKept {
 		k.own, k.ownMax = nil, 0
@@ -117,14 +124,13 @@ func (k *checker) op(o *change.Op) error {
 	if err := k.preds(o, at); err != nil {
 		return err
 	}
-	if o.Action == change.Delete || o.Action == change.Increment {
-		k.unset(o, at)
-		return nil
-	}
 	if !o.Insert {
-		if err := k.set(o, at); err != nil {
+		if err := k.repeat(o, at); err != nil {
 			return err
 		}
+	}
+	if o.Action == change.Delete || o.Action == change.Increment {
+		return nil
 	}
 	return k.record(o, at)
 }
@@ -209,32 +215,37 @@ func (k *checker) preds(o *change.Op, at slot) error {
 	return nil
 }
 
-// set refuses a second value of this change in one place, unless it overwrites
-// the first: conflicts are between writers.
-func (k *checker) set(o *change.Op, at slot) error {
-	first, ok := k.own[at]
+// repeat notes that the change does something in a place. It refuses a second
+// value of one change there that does not overwrite the first: conflicts are
+// between writers. And it refuses to go on for ever.
+func (k *checker) repeat(o *change.Op, at slot) error {
+	own, ok := k.own[at]
 	if !ok && at.at.actor == k.me && uint64(at.at.ctr) >= k.c.StartOp {
-		first, ok = at.at.ctr, true // the element's own insert
+		own.last = at.at.ctr // the element's own insert
 	}
-	if ok && !overwrites(o, first) {
-		return ErrTwice
+	own.n++
+	if k.work += int(own.n); k.work > MaxRepeats {
+		return ErrRepeat
+	}
+	over := own.last != 0 && overwrites(o, own.last)
+	switch o.Action {
+	case change.Increment:
+	case change.Delete:
+		if over {
+			own.last = 0
+		}
+	default:
+		if own.last != 0 && !over {
+			return ErrTwice
+		}
+		own.last = o.ID.Ctr
 	}
 	if k.own == nil {
-		k.own = map[slot]uint32{}
+		k.own = map[slot]ownRec{}
 	}
-	k.own[at] = o.ID.Ctr
+	k.own[at] = own
 	k.ownMax = max(k.ownMax, len(k.own))
 	return nil
-}
-
-// unset notes that the change deleted what it had set.
-func (k *checker) unset(o *change.Op, at slot) {
-	if len(k.own) == 0 || o.Action != change.Delete {
-		return
-	}
-	if first, ok := k.own[at]; ok && overwrites(o, first) {
-		delete(k.own, at)
-	}
 }
 
 func overwrites(o *change.Op, ctr uint32) bool {

@@ -53,6 +53,7 @@ var (
 	ErrPred   = errors.New("opset: predecessor is not a value of that key in the causal past")
 	ErrType   = errors.New("opset: increment of something else than a counter")
 	ErrTwice  = errors.New("opset: a key set twice without overwriting")
+	ErrRepeat = errors.New("opset: a key changed too often")
 	ErrDepth  = errors.New("opset: nested too deep")
 	ErrDep    = errors.New("opset: follows an invalid change")
 )
