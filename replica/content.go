@@ -1,0 +1,222 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/pipes-sync/pipes/crdt"
+	"github.com/pipes-sync/pipes/crdt/am"
+	"github.com/pipes-sync/pipes/crdt/opset"
+	"github.com/pipes-sync/pipes/crdt/set"
+)
+
+// content is what a document's change sets say: the engine that holds the values,
+// the guard in front of it, and which set carried which change.
+type content struct {
+	engine crdt.Engine
+	guard  *opset.State
+
+	sets     []crdt.ChangeSetID            // those applied, in order
+	applied  map[crdt.ChangeSetID]struct{} // the same
+	carrier  []int32                       // by the guard's places: index in sets, or local
+	again    map[crdt.ChangeHash][]int32   // schema changes that more than one set carries
+	chainSeq map[set.Chain]uint64          // Automerge seq of each chain's last change
+	// tips are the sets applied that nothing applied names, each with the hash of
+	// its last change.
+	tips map[crdt.ChangeSetID]crdt.ChangeHash
+
+	// What contributes nothing, and why: what broke a rule, what has no key here,
+	// and what the store says must not be applied.
+	inert, keyless, quarantine map[crdt.ChangeSetID]error
+
+	unsaved int // changes since the last snapshot
+}
+
+// inQueue marks a change whose set is not written yet.
+const inQueue = -1
+
+// errRebuild means that a set turned out bad after the guard or the engine had
+// taken part of it: it is in quarantine now, and the content must be built anew.
+var errRebuild = errors.New("replica: content must be rebuilt")
+
+func newContent(engine crdt.Engine, guard *opset.State) *content {
+	return &content{
+		engine: engine, guard: guard,
+		applied:  map[crdt.ChangeSetID]struct{}{},
+		chainSeq: map[set.Chain]uint64{},
+		tips:     map[crdt.ChangeSetID]crdt.ChangeHash{},
+		inert:    map[crdt.ChangeSetID]error{},
+		keyless:  map[crdt.ChangeSetID]error{},
+	}
+}
+
+// openLocked answers the document's content, from a snapshot or from the change
+// sets. Whatever a change set holds, it opens: bad ones are left out.
+func (d *Doc) openLocked(st *docState) (*content, error) {
+	if st.content != nil {
+		return st.content, nil
+	}
+	bad, err := d.quarantined()
+	if err != nil {
+		return nil, err
+	}
+	snapshot := true
+	for range st.graph.Len() + 2 { // each round but the last leaves out one more set
+		c, err := d.build(st, bad, snapshot)
+		if err == nil {
+			st.content, st.sets = c, nil
+			return c, nil
+		}
+		if !errors.Is(err, errRebuild) {
+			return nil, err
+		}
+		snapshot = false
+		if bad, err = d.quarantined(); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("%w: it does not come to rest", ErrDamaged)
+}
+
+// quarantined lists the document's items that are not to be applied, and why.
+func (d *Doc) quarantined() (map[crdt.ChangeSetID]error, error) {
+	bad := map[crdt.ChangeSetID]error{}
+	for item, err := range d.r.store.Quarantine(d.id) {
+		if err != nil {
+			return nil, err
+		}
+		bad[item.ID] = errors.New(decodeReason(item.Value))
+	}
+	return bad, nil
+}
+
+// build makes the content, from a snapshot if there is a good one and it may.
+func (d *Doc) build(st *docState, bad map[crdt.ChangeSetID]error, snapshot bool) (*content, error) {
+	var c *content
+	lost := losers(st.graph)
+	if snapshot && len(lost) == 0 {
+		c = d.loadSnapshot(st)
+	}
+	if c == nil {
+		engine, err := am.New(d.actor(), nil)
+		if err != nil {
+			return nil, err
+		}
+		c = newContent(engine, opset.New(opset.Options{}))
+	}
+	c.quarantine = bad
+	for id := range st.graph.All() {
+		if _, ok := bad[id]; ok {
+			continue
+		}
+		if slices.ContainsFunc(lost, func(l crdt.ChangeSetID) bool { return st.graph.Covers(id, l) }) {
+			c.inert[id] = errForkLoser
+			continue
+		}
+		if _, ok := c.applied[id]; ok {
+			continue
+		}
+		s, err := d.take(st, id)
+		if err == nil {
+			err = d.apply(st, c, s)
+		}
+		if err != nil {
+			return nil, errors.Join(err, c.engine.Close())
+		}
+	}
+	return c, nil
+}
+
+var errForkLoser = errors.New("its device wrote two items in one place, and this branch lost")
+
+// losers are the items that lost where a device wrote two in one place: all but
+// the one with the lowest id.
+func losers(g *set.Graph) (ids []crdt.ChangeSetID) {
+	for rivals := range g.Forks() {
+		winner := rivals[0]
+		for _, id := range rivals[1:] {
+			if string(id[:]) < string(winner[:]) {
+				winner = id
+			}
+		}
+		for _, id := range rivals {
+			if id != winner {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}
+
+// actor is the Automerge actor under which this replica writes to the document.
+func (d *Doc) actor() crdt.ActorID {
+	return crdt.DeriveActor(d.id, d.r.id.device, d.r.id.incarnation)
+}
+
+// chain is this replica's chain in the document.
+func (r *Replica) chain() set.Chain {
+	return set.Chain{Device: r.id.device, Incarnation: r.id.incarnation}
+}
+
+// note records an applied set, whose last change has hash last, after which its
+// chain stands at Automerge seq. It answers the set's index.
+func (c *content) note(h *set.Header, id crdt.ChangeSetID, last crdt.ChangeHash, seq uint64) int32 {
+	c.sets = append(c.sets, id)
+	c.applied[id] = struct{}{}
+	delete(c.tips, h.Prev)
+	for _, dep := range h.Deps {
+		delete(c.tips, dep)
+	}
+	c.tips[id] = last
+	c.chainSeq[h.Chain()] = seq
+	return int32(len(c.sets) - 1)
+}
+
+// carry says that the set at index carried a change.
+func (c *content) carry(hash crdt.ChangeHash, index int32) {
+	at, ok := c.guard.Index(hash)
+	if !ok {
+		return
+	}
+	for len(c.carrier) <= at {
+		c.carrier = append(c.carrier, inQueue)
+	}
+	if c.carrier[at] == inQueue {
+		c.carrier[at] = index
+		return
+	}
+	if c.again == nil {
+		c.again = map[crdt.ChangeHash][]int32{}
+	}
+	c.again[hash] = append(c.again[hash], index)
+}
+
+// inPast answers, for an item with header h, whether a change is carried by an
+// item in its past.
+func (c *content) inPast(g *set.Graph, h *set.Header) func(crdt.ChangeHash) bool {
+	return func(hash crdt.ChangeHash) bool {
+		at, ok := c.guard.Index(hash)
+		if !ok || at >= len(c.carrier) || c.carrier[at] == inQueue {
+			return false
+		}
+		if g.InPast(h, c.sets[c.carrier[at]]) {
+			return true
+		}
+		for _, i := range c.again[hash] {
+			if g.InPast(h, c.sets[i]) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// tipList are the tips, in no order.
+func (c *content) tipList() []crdt.ChangeSetID {
+	ids := make([]crdt.ChangeSetID, 0, len(c.tips))
+	for id := range c.tips {
+		ids = append(ids, id)
+	}
+	return ids
+}

@@ -1,0 +1,235 @@
+package replica
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/pipes-sync/pipes/acl"
+	"github.com/pipes-sync/pipes/crdt"
+	"github.com/pipes-sync/pipes/crdt/set"
+	"github.com/pipes-sync/pipes/netsync"
+	"github.com/pipes-sync/pipes/storage"
+)
+
+// run decodes a run and puts it with those of the same document.
+func (im *importer) run(enc, cover []byte) error {
+	items, err := netsync.DecodeItems(enc, cover)
+	if err != nil {
+		im.refuse("run of change sets", err)
+		return nil
+	}
+	doc := items.Sets[0].Header.Doc
+	if doc != im.doc || im.size > 4*maxSetBytes {
+		if err := im.deliver(); err != nil {
+			return err
+		}
+	}
+	im.doc = doc
+	im.runs = append(im.runs, items)
+	im.size += len(enc)
+	return nil
+}
+
+// deliver gives the runs collected to their document.
+func (im *importer) deliver() error {
+	runs := im.runs
+	im.runs, im.size = nil, 0
+	if len(runs) == 0 {
+		return nil
+	}
+	if err := im.ctx.Err(); err != nil {
+		return err
+	}
+	scope := runs[0].Sets[0].Header.Scope
+	if _, err := im.r.store.Head(im.doc); errors.Is(err, storage.ErrNotFound) {
+		if im.foreign(scope) {
+			return nil
+		}
+		im.refuse("change sets of document "+im.doc.String(), &acl.DeniedError{Scope: scope, Why: acl.DeniedNoGrant})
+		return nil
+	} else if err != nil {
+		return err
+	}
+	verdicts, err := im.r.doc(im.doc).receive(runs)
+	if err != nil {
+		return docErr(im.doc, "import", err)
+	}
+	for i, run := range verdicts {
+		pending := false
+		for _, v := range run {
+			switch v.Status {
+			case netsync.Admitted:
+				im.report.Sets++
+			case netsync.Known:
+				im.report.Known++
+			case netsync.Pending:
+				pending = true
+			case netsync.Refused:
+				im.refuse("change set "+v.Set.ID().String(), v.Err)
+			}
+		}
+		if pending {
+			im.hold(runs[i], run)
+		}
+	}
+	return nil
+}
+
+// hold keeps a run that waits for what may come later in the bundle.
+func (im *importer) hold(run netsync.Items, verdicts []netsync.Verdict) {
+	for _, v := range verdicts {
+		if v.Status != netsync.Pending {
+			continue
+		}
+		if im.held += len(v.Set.Payload); im.held > maxBundleWaiting {
+			im.wait("change set "+v.Set.ID().String(), v.Err)
+			return
+		}
+	}
+	im.waiting = append(im.waiting, run)
+}
+
+// retry delivers what waited, again and again while something of it is taken.
+func (im *importer) retry() error {
+	for len(im.waiting) > 0 {
+		before, runs := im.report.Sets, im.waiting
+		im.waiting, im.held = nil, 0
+		known := im.report.Known
+		for _, run := range runs {
+			im.doc, im.runs = run.Sets[0].Header.Doc, []netsync.Items{run}
+			if err := im.deliver(); err != nil {
+				return err
+			}
+		}
+		im.report.Known = known // what a run held besides was counted before
+		if im.report.Sets == before {
+			break
+		}
+	}
+	for _, run := range im.waiting {
+		s := run.Sets[len(run.Sets)-1]
+		im.wait("change set "+s.ID().String(), errors.New("change sets before it"))
+	}
+	return nil
+}
+
+// receive decides on items that arrived for the document, makes durable what is
+// admitted, and applies it if the content is in memory.
+func (d *Doc) receive(runs []netsync.Items) ([][]netsync.Verdict, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	err := d.settleLocked() // what the head record says must be durable
+	defer d.resumeLocked()
+	if err != nil {
+		return nil, err
+	}
+	st, err := d.loadLocked()
+	if err != nil {
+		return nil, err
+	}
+	verdicts, fresh, err := d.admitLocked(st, runs)
+	if err == nil && len(fresh) > 0 {
+		err = d.keepLocked(st, fresh)
+	}
+	if err != nil {
+		d.dropLocked() // the graph may be ahead of the disk
+		return nil, err
+	}
+	if len(fresh) > 0 {
+		if err := d.absorbLocked(st, fresh); err != nil {
+			return nil, err
+		}
+		d.announceLocked()
+	}
+	return verdicts, nil
+}
+
+// admitLocked runs the checks. Admitted items are in the graph then.
+func (d *Doc) admitLocked(st *docState, runs []netsync.Items) (all [][]netsync.Verdict, fresh []netsync.Verdict, err error) {
+	headers := map[crdt.ChangeSetID]*set.Header{}
+	for _, run := range runs {
+		var scopes []crdt.ScopeID
+		for _, row := range run.Sets[0].Header.Heads {
+			scopes = append(scopes, row.Scope)
+		}
+		var verdicts []netsync.Verdict
+		err := d.r.access.view(func(s *acl.State) (err error) {
+			verdicts, err = netsync.Admit(&netsync.Context{
+				Document: st.doc, Graph: st.graph, Access: s,
+				Header: func(id crdt.ChangeSetID) (*set.Header, error) {
+					if h, ok := headers[id]; ok {
+						return h, nil
+					}
+					return d.r.header(d.id, id)
+				},
+				Admitted: func(s *set.Set) { headers[s.ID()] = &s.Header },
+			}, run)
+			return err
+		}, scopes...)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, v := range verdicts {
+			if v.Status == netsync.Admitted {
+				fresh = append(fresh, v)
+			}
+		}
+		all = append(all, verdicts)
+	}
+	return all, fresh, nil
+}
+
+// keepLocked makes admitted items durable.
+func (d *Doc) keepLocked(st *docState, fresh []netsync.Verdict) error {
+	value, err := d.r.store.Head(d.id)
+	if err != nil {
+		return err
+	}
+	head, err := decodeHead(value)
+	if err != nil {
+		return err
+	}
+	b := d.r.store.Batch()
+	defer b.Discard()
+	for _, v := range fresh {
+		d.r.put(b, d.id, v.Set)
+		st.bytes += uint64(len(v.Set.Payload))
+		if v.Forked {
+			b.DropSnapshots(d.id)
+		}
+		if v.Cover != nil {
+			enc, err := v.Cover.Encode()
+			if err != nil {
+				return err
+			}
+			b.PutMeta(d.id, coverRecord(v.Set.ID()), enc)
+		}
+	}
+	head.stale, head.bytes = true, st.bytes
+	b.PutHead(d.id, head.encode())
+	return b.Commit()
+}
+
+// absorbLocked applies items that are durable, if the content is in memory.
+func (d *Doc) absorbLocked(st *docState, fresh []netsync.Verdict) error {
+	c := st.content
+	if c == nil {
+		st.sets = nil // kept for a content that would not know the new ones
+		return nil
+	}
+	if slices.ContainsFunc(fresh, func(v netsync.Verdict) bool { return v.Forked }) || len(c.keyless) > 0 {
+		st.close(d.r.log) // another branch may win, or a key have come
+		return nil
+	}
+	for _, v := range fresh {
+		err := d.apply(st, c, v.Set)
+		if errors.Is(err, errRebuild) {
+			st.close(d.r.log)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return d.freshHeadLocked(st)
+}

@@ -1,0 +1,87 @@
+package replica
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/pipes-sync/pipes/crdt"
+	"github.com/pipes-sync/pipes/crdt/set"
+)
+
+// joinTipsLocked keeps the tips that this replica's next set has to name within
+// what a header holds. Where more devices wrote at the same time, it first makes
+// changes of its own that do nothing but join some of them, each in a set of its
+// own. It answers the content, which waiting may have replaced.
+func (d *Doc) joinTipsLocked(c *content) (*content, error) {
+	if len(c.tips) <= set.MaxDeps {
+		return c, nil
+	}
+	err := d.settleLocked() // so that the graph has all that is ours
+	d.resumeLocked()
+	if err != nil {
+		return nil, err
+	}
+	for {
+		st, err := d.loadLocked()
+		if err != nil {
+			return nil, err
+		}
+		if c, err = d.openLocked(st); err != nil {
+			return nil, err
+		}
+		prev := crdt.ChangeSetID(d.id)
+		if tips := st.graph.Vector()[d.r.chain()]; len(tips) > 0 {
+			prev = tips[0].ID
+		}
+		all := st.graph.Frontier(prev, c.tipList())
+		if len(all) <= set.MaxDeps {
+			return c, nil
+		}
+		l, err := d.joinLocked(c, all[:set.MaxDeps], prev)
+		if err != nil {
+			return nil, err
+		}
+		for d.mu.flushing { // the next one builds on it
+			d.mu.changed.Wait()
+		}
+		if <-l.done; l.err != nil {
+			return nil, l.err
+		}
+	}
+}
+
+// joinLocked queues a change without operations that depends on the last changes
+// of some tips and of our own chain.
+func (d *Doc) joinLocked(c *content, tips []crdt.ChangeSetID, prev crdt.ChangeSetID) (*local, error) {
+	forker, ok := c.engine.(crdt.Forker)
+	if !ok {
+		return nil, fmt.Errorf("replica: %d concurrent tips, and the engine cannot join them", len(c.tips))
+	}
+	var heads []crdt.ChangeHash
+	for _, id := range tips {
+		heads = append(heads, c.tips[id])
+	}
+	if own, ok := c.tips[prev]; ok {
+		heads = append(heads, own)
+	}
+	slices.SortFunc(heads, func(a, b crdt.ChangeHash) int { return slices.Compare(a[:], b[:]) })
+	fork, err := forker.Fork(heads, d.actor())
+	if err != nil {
+		return nil, err
+	}
+	defer fork.Close()
+	joined, err := fork.(crdt.Forker).EmptyChange("", time.Now().Unix())
+	if err != nil {
+		return nil, err
+	}
+	if err := d.guardOwn(c, joined); err != nil {
+		return nil, d.undoLocked(err)
+	}
+	if err := c.engine.Apply([][]byte{joined.Bytes}, c.guard.Heads()); err != nil {
+		return nil, d.undoLocked(err)
+	}
+	l := &local{chunk: joined.Bytes, hash: joined.Hash, heads: c.guard.Heads(), joins: tips, done: make(chan struct{})}
+	d.enqueueLocked(l)
+	return l, nil
+}

@@ -1,0 +1,51 @@
+package replica
+
+import (
+	"context"
+	"iter"
+	"slices"
+
+	"github.com/pipes-sync/pipes/crdt"
+)
+
+// Update is a document after something changed.
+type Update struct {
+	Heads   []crdt.ChangeHash // sorted
+	Pending int               // changes of this replica that are not durable yet
+}
+
+// Watch yields the document as it is, and again whenever its heads have changed,
+// until ctx ends, the replica closes, or the caller stops. Updates that come while
+// the caller is busy are joined into one.
+func (d *Doc) Watch(ctx context.Context) iter.Seq[Update] {
+	return func(yield func(Update) bool) {
+		var before []crdt.ChangeHash
+		for {
+			var u Update
+			var next chan struct{}
+			err := d.opened(ctx, "watch", func(c *content) error {
+				u = Update{Heads: c.guard.Heads(), Pending: len(d.mu.queue)}
+				next = d.mu.events
+				return nil
+			})
+			if err != nil {
+				return
+			}
+			if before == nil || !slices.Equal(before, u.Heads) {
+				if before = u.Heads; !yield(u) {
+					return
+				}
+				if before == nil {
+					before = []crdt.ChangeHash{}
+				}
+			}
+			select {
+			case <-next:
+			case <-ctx.Done():
+				return
+			case <-d.r.closing:
+				return
+			}
+		}
+	}
+}
