@@ -244,7 +244,8 @@ func (r reader) Marks(id crdt.ObjID) ([]crdt.Mark, error) {
 	var marks []crdt.Mark
 	for b := r.d.answer(); len(b) > 0; {
 		var rec record
-		rec, b = r.d.cut(b); if rec.Value.Kind() != crdt.KindNull {
+		rec, b = r.d.cut(b)
+		if rec.Value.Kind() != crdt.KindNull {
 			marks = append(marks, crdt.Mark{Start: rec.start, End: rec.end, Name: rec.key, Value: rec.Value})
 		}
 	}
