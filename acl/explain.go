@@ -138,7 +138,7 @@ func (s *State) chain(who Party, scope crdt.ScopeID) ([]Link, *DeniedError) {
 		if person == nil || person.body.Kind != KindPerson {
 			return nil, &DeniedError{Scope: who.Person, Why: DeniedNoGrant}
 		}
-		m, ok := s.members(person, nil)[who.Device]
+		m, ok := s.members(person, nil, who.Device)[who.Device]
 		if !ok || m.Role == Owner && scope != who.Person {
 			return nil, &DeniedError{Scope: who.Person, Why: DeniedNoGrant}
 		}
@@ -151,7 +151,7 @@ func (s *State) chain(who Party, scope crdt.ScopeID) ([]Link, *DeniedError) {
 		return chain, nil
 	}
 	at, first, outer := scope, len(chain), []crdt.ScopeID(nil)
-	m, ok := s.members(s.scopes[scope], nil)[who.Person]
+	m, ok := s.members(s.scopes[scope], nil, who.Person)[who.Person]
 	if !ok || m.Principal != PersonPrincipal {
 		return chain, &DeniedError{Scope: scope, Why: DeniedNoGrant}
 	}
@@ -159,7 +159,7 @@ func (s *State) chain(who Party, scope crdt.ScopeID) ([]Link, *DeniedError) {
 		chain = slices.Insert(chain, first, s.linkOf(s.scopes[at], m))
 		outer = append(outer, at)
 		at = group
-		m = s.members(s.scopes[group], outer)[who.Person]
+		m = s.members(s.scopes[group], outer, who.Person)[who.Person]
 	}
 	return slices.Insert(chain, first, s.linkOf(s.scopes[at], m)), nil
 }

@@ -55,7 +55,7 @@ func (s *State) readersOf(sc *scope, past Past) readers {
 		}
 		return rs
 	}
-	for id, m := range s.members(sc, nil) {
+	for id, m := range s.members(sc, nil, everybody) {
 		if m.Principal == PersonPrincipal && m.Role >= Reader {
 			_, _, ok := s.personKey(id)
 			rs[id] = ok

@@ -50,7 +50,7 @@ func (s *State) Members(scope crdt.ScopeID) ([]Member, error) {
 	if sc == nil {
 		return nil, &PendingError{[]Ref{genesisRef(scope)}}
 	}
-	found := s.members(sc, nil)
+	found := s.members(sc, nil, everybody)
 	list := make([]Member, 0, len(found))
 	for _, m := range found {
 		list = append(list, m)
@@ -64,18 +64,27 @@ func (s *State) Members(scope crdt.ScopeID) ([]Member, error) {
 	return list, nil
 }
 
+// everybody is the id of no party.
+var everybody [32]byte
+
 // members finds the strongest place of each party of sc. outer are the scopes gone
 // through from the one asked about, so that circles end; they are at most four, as
-// paths are.
-func (s *State) members(sc *scope, outer []crdt.ScopeID) map[[32]byte]Member {
+// paths are. only is the party looked for, or everybody.
+func (s *State) members(sc *scope, outer []crdt.ScopeID, only [32]byte) map[[32]byte]Member {
 	found := map[[32]byte]Member{}
 	keep := func(m Member) {
 		if old, ok := found[m.ID]; !ok || m.better(old) {
 			found[m.ID] = m
 		}
 	}
-	keep(s.member(sc, 0))
+	if only == everybody || only == sc.body.Owner {
+		keep(s.member(sc, 0))
+	}
 	for _, n := range sc.grants {
+		l := link(sc, n)
+		if only != everybody && only != l.id && l.kind != GroupPrincipal {
+			continue
+		}
 		m := s.member(sc, n)
 		inner := s.scopes[m.ID]
 		if m.Principal == PersonPrincipal && inner != nil && inner.body.Kind != KindPerson {
@@ -89,7 +98,7 @@ func (s *State) members(sc *scope, outer []crdt.ScopeID) map[[32]byte]Member {
 		if inner == nil || inner.body.Kind != KindGroup || group == sc.log.id || slices.Contains(outer, group) || len(outer) >= MaxPath-2 {
 			continue
 		}
-		for _, in := range s.members(inner, append(slices.Clone(outer), sc.log.id)) {
+		for _, in := range s.members(inner, append(slices.Clone(outer), sc.log.id), only) {
 			through := m
 			through.Principal, through.ID = in.Principal, in.ID
 			through.Role = min(m.Role, in.Role)
