@@ -1,7 +1,6 @@
 package set
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -52,8 +51,8 @@ func CheckContent(h *Header, content Content, seq uint64, inPast func(crdt.Chang
 				return Checked{}, inert(ReasonSeq, i, fmt.Errorf("seq %d after %d", head.Seq, out.Seq))
 			}
 			out.Seq++
-		case !isSchema(&head, c):
-			return Checked{}, inert(ReasonActor, i, fmt.Errorf("actor %x is not the chain's", head.Actor))
+		case !isSchema(head.Actor, c):
+			return Checked{}, inert(ReasonActor, i, fmt.Errorf("actor %s is not the chain's", head.Actor))
 		}
 		for _, d := range head.Deps {
 			if !inSet[d] && !inPast(d) {
@@ -66,30 +65,20 @@ func CheckContent(h *Header, content Content, seq uint64, inPast func(crdt.Chang
 	return out, nil
 }
 
-// isSchema reports whether a change is a schema change.
-func isSchema(head *change.Header, chunk []byte) bool {
-	if len(head.Deps) != 0 || head.Seq != 1 || len(head.Actor) != len(crdt.ActorID{}) {
-		return false
-	}
+// isSchema reports whether a change by actor is a schema change.
+func isSchema(actor change.Actor, chunk []byte) bool {
 	want, err := SchemaActor(chunk)
-	return err == nil && string(head.Actor) == string(want[:])
+	return err == nil && string(actor) == string(want[:])
 }
 
-// SchemaActor is the actor a schema change must have: the first 16 bytes of
-// SHA-256("pipes schema v1\x00" || the change with its actor zeroed), where the
-// change is what its Automerge hash covers: type, length and body. So whoever
-// writes the initial shape of a typed document writes the same change, and nobody
-// can write another one under its actor. The actor of chunk may be any 16 bytes;
-// its checksum must be right.
+// SchemaActor is the actor that a schema change must have ([crdt.SchemaActor]). The
+// actor of chunk may be any 16 bytes; its checksum must be right.
 func SchemaActor(chunk []byte) (crdt.ActorID, error) {
 	zeroed, err := withActor(chunk, crdt.ActorID{})
 	if err != nil {
 		return crdt.ActorID{}, err
 	}
-	h := sha256.New()
-	h.Write([]byte("pipes schema v1\x00"))
-	h.Write(zeroed[chunkTypeAt:])
-	return crdt.ActorID(h.Sum(nil)[:16]), nil
+	return crdt.SchemaActor(zeroed), nil
 }
 
 // SchemaChange is chunk, an uncompressed change with no deps and seq 1, under the
