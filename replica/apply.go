@@ -45,7 +45,7 @@ func (d *Doc) apply(st *docState, c *content, s *set.Set) error {
 			return d.rebuildWithout(id, fmt.Errorf("the engine did not take it: %w", err))
 		}
 	}
-	index := c.note(&s.Header, id, checked.Hashes[len(checked.Hashes)-1], checked.Seq)
+	index := c.note(&s.Header, id, checked.Seq)
 	for _, hash := range checked.Hashes {
 		c.carry(hash, index)
 	}
@@ -84,7 +84,7 @@ func (c *content) admit(changes [][]byte) (fresh [][]byte, err error) {
 		if err != nil {
 			return fresh, err
 		}
-		switch out := c.guard.Add(decoded)[0]; out.Status {
+		switch out := c.add(decoded); out.Status {
 		case opset.Applied:
 			fresh = append(fresh, chunk)
 		case opset.Known:

@@ -18,6 +18,7 @@ type local struct {
 	chunk []byte
 	hash  crdt.ChangeHash
 	heads []crdt.ChangeHash  // of the document after it
+	own   bool               // by this replica's actor, not a schema change
 	joins []crdt.ChangeSetID // the deps of a set of its own; see joinTipsLocked
 	done  chan struct{}      // closed when it is durable, or lost
 	err   error              // why it was lost; read after done
@@ -137,7 +138,7 @@ func (d *Doc) writeLocked(c *content, p *Pending, message string, fn func(*crdt.
 		return d.undoLocked(err)
 	}
 	p.Heads, p.Changed = c.guard.Heads(), true
-	p.change = &local{chunk: written.Bytes, hash: written.Hash, heads: p.Heads, done: make(chan struct{})}
+	p.change = &local{chunk: written.Bytes, hash: written.Hash, heads: p.Heads, own: true, done: make(chan struct{})}
 	d.enqueueLocked(p.change)
 	return nil
 }
@@ -152,7 +153,7 @@ func (d *Doc) guardOwn(c *content, written crdt.Change) error {
 	if err != nil {
 		return err
 	}
-	if out := c.guard.Add(decoded)[0]; out.Status != opset.Applied {
+	if out := c.add(decoded); out.Status != opset.Applied {
 		return fmt.Errorf("replica: own change is %s: %w", out.Status, out.Err)
 	}
 	return nil
@@ -319,7 +320,13 @@ func (d *Doc) placeOwnLocked(s *set.Set, batch []*local) error {
 	}
 	st.bytes += uint64(len(s.Payload))
 	c := st.content
-	index := c.note(&s.Header, s.ID(), batch[len(batch)-1].hash, c.chainSeq[s.Header.Chain()]+uint64(len(batch)))
+	seq := c.chainSeq[s.Header.Chain()]
+	for _, l := range batch {
+		if l.own {
+			seq++
+		}
+	}
+	index := c.note(&s.Header, s.ID(), seq)
 	for _, l := range batch {
 		c.carry(l.hash, index)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pipes-sync/pipes/crdt"
 	"github.com/pipes-sync/pipes/crdt/am"
+	"github.com/pipes-sync/pipes/crdt/change"
 	"github.com/pipes-sync/pipes/crdt/opset"
 	"github.com/pipes-sync/pipes/crdt/set"
 )
@@ -22,9 +23,10 @@ type content struct {
 	carrier  []int32                       // by the guard's places: index in sets, or local
 	again    map[crdt.ChangeHash][]int32   // schema changes that more than one set carries
 	chainSeq map[set.Chain]uint64          // Automerge seq of each chain's last change
-	// tips are the sets applied that nothing applied names, each with the hash of
-	// its last change.
-	tips map[crdt.ChangeSetID]crdt.ChangeHash
+	tips     map[crdt.ChangeSetID]struct{} // applied, and named by nothing applied
+
+	own     change.Actor    // this replica's
+	ownLast crdt.ChangeHash // the last change by own, zero if there is none
 
 	// What contributes nothing, and why: what broke a rule, what has no key here,
 	// and what the store says must not be applied.
@@ -40,12 +42,12 @@ const inQueue = -1
 // taken part of it: it is in quarantine now, and the content must be built anew.
 var errRebuild = errors.New("replica: content must be rebuilt")
 
-func newContent(engine crdt.Engine, guard *opset.State) *content {
+func newContent(engine crdt.Engine, guard *opset.State, own crdt.ActorID) *content {
 	return &content{
-		engine: engine, guard: guard,
+		engine: engine, guard: guard, own: change.Actor(own[:]),
 		applied:  map[crdt.ChangeSetID]struct{}{},
 		chainSeq: map[set.Chain]uint64{},
-		tips:     map[crdt.ChangeSetID]crdt.ChangeHash{},
+		tips:     map[crdt.ChangeSetID]struct{}{},
 		inert:    map[crdt.ChangeSetID]error{},
 		keyless:  map[crdt.ChangeSetID]error{},
 	}
@@ -103,7 +105,7 @@ func (d *Doc) build(st *docState, bad map[crdt.ChangeSetID]error, snapshot bool)
 		if err != nil {
 			return nil, err
 		}
-		c = newContent(engine, opset.New(opset.Options{}))
+		c = newContent(engine, opset.New(opset.Options{}), d.actor())
 	}
 	c.quarantine = bad
 	for id := range st.graph.All() {
@@ -159,16 +161,25 @@ func (r *Replica) chain() set.Chain {
 	return set.Chain{Device: r.id.device, Incarnation: r.id.incarnation}
 }
 
-// note records an applied set, whose last change has hash last, after which its
-// chain stands at Automerge seq. It answers the set's index.
-func (c *content) note(h *set.Header, id crdt.ChangeSetID, last crdt.ChangeHash, seq uint64) int32 {
+// add offers a change to the guard, which takes it if it is valid and complete.
+func (c *content) add(decoded *change.Change) opset.Outcome {
+	out := c.guard.Add(decoded)[0]
+	if out.Status == opset.Applied && decoded.Actor == c.own {
+		c.ownLast = decoded.Hash
+	}
+	return out
+}
+
+// note records an applied set, after which its chain stands at Automerge seq. It
+// answers the set's index.
+func (c *content) note(h *set.Header, id crdt.ChangeSetID, seq uint64) int32 {
 	c.sets = append(c.sets, id)
 	c.applied[id] = struct{}{}
 	delete(c.tips, h.Prev)
 	for _, dep := range h.Deps {
 		delete(c.tips, dep)
 	}
-	c.tips[id] = last
+	c.tips[id] = struct{}{}
 	c.chainSeq[h.Chain()] = seq
 	return int32(len(c.sets) - 1)
 }

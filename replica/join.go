@@ -2,7 +2,6 @@ package replica
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/pipes-sync/pipes/crdt"
@@ -38,7 +37,7 @@ func (d *Doc) joinTipsLocked(c *content) (*content, error) {
 		if len(all) <= set.MaxDeps {
 			return c, nil
 		}
-		l, err := d.joinLocked(c, all[:set.MaxDeps], prev)
+		l, err := d.joinLocked(c, all[:set.MaxDeps])
 		if err != nil {
 			return nil, err
 		}
@@ -51,21 +50,17 @@ func (d *Doc) joinTipsLocked(c *content) (*content, error) {
 	}
 }
 
-// joinLocked queues a change without operations that depends on the last changes
-// of some tips and of our own chain.
-func (d *Doc) joinLocked(c *content, tips []crdt.ChangeSetID, prev crdt.ChangeSetID) (*local, error) {
+// joinLocked queues a change without operations, whose set names tips. The change
+// itself follows our last one alone: the engine has nothing to join.
+func (d *Doc) joinLocked(c *content, tips []crdt.ChangeSetID) (*local, error) {
 	forker, ok := c.engine.(crdt.Forker)
 	if !ok {
 		return nil, fmt.Errorf("replica: %d concurrent tips, and the engine cannot join them", len(c.tips))
 	}
-	var heads []crdt.ChangeHash
-	for _, id := range tips {
-		heads = append(heads, c.tips[id])
+	heads := []crdt.ChangeHash{}
+	if c.ownLast != (crdt.ChangeHash{}) {
+		heads = append(heads, c.ownLast)
 	}
-	if own, ok := c.tips[prev]; ok {
-		heads = append(heads, own)
-	}
-	slices.SortFunc(heads, func(a, b crdt.ChangeHash) int { return slices.Compare(a[:], b[:]) })
 	fork, err := forker.Fork(heads, d.actor())
 	if err != nil {
 		return nil, err
@@ -81,7 +76,7 @@ func (d *Doc) joinLocked(c *content, tips []crdt.ChangeSetID, prev crdt.ChangeSe
 	if err := c.engine.Apply([][]byte{joined.Bytes}, c.guard.Heads()); err != nil {
 		return nil, d.undoLocked(err)
 	}
-	l := &local{chunk: joined.Bytes, hash: joined.Hash, heads: c.guard.Heads(), joins: tips, done: make(chan struct{})}
+	l := &local{chunk: joined.Bytes, hash: joined.Hash, heads: c.guard.Heads(), own: true, joins: tips, done: make(chan struct{})}
 	d.enqueueLocked(l)
 	return l, nil
 }

@@ -58,7 +58,7 @@ func (d *Doc) encodeSnapshot(c *content) ([]byte, error) {
 	for _, id := range c.sets {
 		sets = append(sets, id[:]...)
 	}
-	b := dagcbor.AppendArray(nil, 7)
+	b := dagcbor.AppendArray(nil, 8)
 	b = dagcbor.AppendUint(b, snapshotVersion)
 	b = dagcbor.AppendUint(b, opset.Version)
 	b = dagcbor.AppendBytes(b, save)
@@ -66,10 +66,11 @@ func (d *Doc) encodeSnapshot(c *content) ([]byte, error) {
 	b = dagcbor.AppendBytes(b, sets)
 	b = dagcbor.AppendBytes(b, c.encodeCarriers())
 	var tips []byte
-	for id, last := range c.tips {
-		tips = append(append(tips, id[:]...), last[:]...)
+	for id := range c.tips {
+		tips = append(tips, id[:]...)
 	}
-	return dagcbor.AppendBytes(b, tips), nil
+	b = dagcbor.AppendBytes(b, tips)
+	return dagcbor.AppendID(b, c.ownLast), nil
 }
 
 // encodeCarriers writes, for each of the guard's changes, how many sets carried it
@@ -118,12 +119,12 @@ func (d *Doc) loadSnapshot(st *docState) *content {
 
 func (d *Doc) decodeSnapshot(st *docState, value []byte) (*content, error) {
 	r := dagcbor.NewReader(value)
-	r.Array(7, 7)
+	r.Array(8, 8)
 	r.Expect(snapshotVersion)
 	r.Expect(opset.Version)
 	save, saved := r.Bytes(0, len(value)), r.Bytes(0, len(value))
 	sets, carriers := r.Bytes(0, len(value)), r.Bytes(0, len(value))
-	tips := r.Bytes(0, len(value))
+	tips, ownLast := r.Bytes(0, len(value)), r.ID()
 	if err := r.Done(); err != nil {
 		return nil, err
 	}
@@ -135,7 +136,8 @@ func (d *Doc) decodeSnapshot(st *docState, value []byte) (*content, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := newContent(engine, guard)
+	c := newContent(engine, guard, d.actor())
+	c.ownLast = ownLast
 	heads, err := engine.Heads()
 	if err == nil && !slices.Equal(heads, guard.Heads()) {
 		err = errStale
@@ -182,12 +184,12 @@ func (c *content) restore(st *docState, sets, carriers, tips []byte) error {
 		actor := crdt.DeriveActor(st.doc.ID(), place.Chain.Device, place.Chain.Incarnation)
 		c.chainSeq[place.Chain] = c.guard.Seq(change.Actor(actor[:]))
 	}
-	for ; len(tips) >= 64; tips = tips[64:] {
+	for ; len(tips) >= 32; tips = tips[32:] {
 		id := crdt.ChangeSetID(tips[:32])
 		if _, ok := c.applied[id]; !ok {
 			return errStale
 		}
-		c.tips[id] = crdt.ChangeHash(tips[32:64])
+		c.tips[id] = struct{}{}
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 // Update is a document after something changed.
 type Update struct {
 	Heads   []crdt.ChangeHash // sorted
+	By      []crdt.DeviceID   // who signed the change sets that no other rests on
 	Pending int               // changes of this replica that are not durable yet
 }
 
@@ -24,7 +25,7 @@ func (d *Doc) Watch(ctx context.Context) iter.Seq[Update] {
 			var u Update
 			var next chan struct{}
 			err := d.opened(ctx, "watch", func(c *content) error {
-				u = Update{Heads: c.guard.Heads(), Pending: len(d.mu.queue)}
+				u = Update{Heads: c.guard.Heads(), By: d.byLocked(c), Pending: len(d.mu.queue)}
 				next = d.mu.events
 				return nil
 			})
@@ -48,4 +49,14 @@ func (d *Doc) Watch(ctx context.Context) iter.Seq[Update] {
 			}
 		}
 	}
+}
+
+// byLocked lists the devices at the content's tips, each once, ascending.
+func (d *Doc) byLocked(c *content) (by []crdt.DeviceID) {
+	for id := range c.tips {
+		place, _ := d.mu.state.graph.Place(id)
+		by = append(by, place.Chain.Device)
+	}
+	slices.SortFunc(by, func(a, b crdt.DeviceID) int { return slices.Compare(a[:], b[:]) })
+	return slices.Compact(by)
 }
