@@ -62,7 +62,7 @@ func appendCompact(b []byte, h *Header, content Content) (out []byte, shortened 
 			continue
 		}
 		again, hash := p.Join()
-		if !bytes.Equal(again, c) {
+		if !bytes.Equal(again, c) { // Join promises this; what it broke would be lost for good
 			body = z.appendVerbatim(body, c)
 			continue
 		}

@@ -109,8 +109,12 @@ func TestRuns(t *testing.T) {
 func TestRunRefuses(t *testing.T) {
 	items := chain(t, "a", 3)
 	other := chain(t, "b", 1)
+	twin := newAuthor("a") // the same device forks its chain
+	twin.set(t, twin.edit(t, "otherwise"))
+	forked := twin.set(t, twin.edit(t, "otherwise"))
 	for name, run := range map[string][]*Set{
 		"reversed": {items[1], items[0]}, "gap": {items[0], items[2]}, "other chain": {items[0], other[0]},
+		"fork": {items[0], forked},
 	} {
 		if _, err := EncodeRun(run); !errors.Is(err, ErrChain) {
 			t.Errorf("%s: %v", name, err)
@@ -144,6 +148,43 @@ func TestRunRefuses(t *testing.T) {
 	}
 	if _, err := DecodeRun(make([]byte, MaxItem+1)); !errors.Is(err, ErrMalformed) {
 		t.Error(err)
+	}
+}
+
+// TestNobodyVouchesForAnother: an item that names ours as prev but is of another
+// chain proves nothing of ours, however well it is signed.
+func TestNobodyVouchesForAnother(t *testing.T) {
+	victim := chain(t, "a", 1)[0]
+	victim.Sig = nil
+	for name, spoil := range map[string]func(*author){
+		"device":      func(a *author) { *a = author{key: testKey("b"), header: a.header}; a.header.Device = deviceOf(a.key) },
+		"incarnation": func(a *author) { a.header.Incarnation[0]++ },
+		"document":    func(a *author) { a.header.Doc[0]++ },
+		"scope": func(a *author) {
+			a.header.Scope, a.header.Heads = crdt.ScopeID{}, []Heads{{crdt.ScopeID{}, a.header.Path}}
+		},
+		"seq":     func(a *author) { a.header.Seq++ },
+		"nothing": func(*author) {},
+	} {
+		a := newAuthor("a")
+		a.header.Seq, a.header.Prev = 2, victim.ID()
+		spoil(a)
+		next := a.set(t, []byte("change"))
+		if err := next.Verify(); err != nil {
+			t.Fatal(name, err)
+		}
+		n, err := Authenticate([]*Set{victim, next})
+		cover := Cover{Items: []*Set{next.Bare()}}
+		coverErr := cover.Verify(victim)
+		if name == "nothing" {
+			if n != 2 || err != nil || coverErr != nil {
+				t.Error(n, err, coverErr)
+			}
+			continue
+		}
+		if n != 0 || !errors.Is(err, ErrChain) || !errors.Is(coverErr, ErrChain) {
+			t.Errorf("another %s: %d authentic, %v, %v", name, n, err, coverErr)
+		}
 	}
 }
 
@@ -186,6 +227,9 @@ func TestCoverRefuses(t *testing.T) {
 	for _, s := range unsigned {
 		s.Sig = nil
 	}
+	twin := newAuthor("a")
+	twin.set(t, twin.edit(t, "otherwise"))
+	fork := []*Set{twin.set(t, twin.edit(t, "otherwise")).Bare()}
 	wrong := bare(1, 4)
 	wrong[2].Sig = slices.Clone(wrong[2].Sig)
 	wrong[2].Sig[0] ^= 1
@@ -194,7 +238,7 @@ func TestCoverRefuses(t *testing.T) {
 		want  error
 	}{
 		"good": {bare(1, 4), nil}, "shorter": {bare(1, 2), nil}, "own": {nil, nil}, "gap": {bare(2, 4), ErrChain},
-		"unsigned": {unsigned, ErrSignature}, "wrong": {wrong, ErrSignature},
+		"fork": {fork, ErrChain}, "unsigned": {unsigned, ErrSignature}, "wrong": {wrong, ErrSignature},
 	} {
 		c := Cover{Items: tc.cover}
 		if err := c.Verify(items[0]); !errors.Is(err, tc.want) {

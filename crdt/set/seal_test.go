@@ -146,6 +146,13 @@ func TestCodecs(t *testing.T) {
 	if codec, _, _ := a.coder.encode(&a.header, want); codec != Zstd {
 		t.Errorf("chose %v for another actor's changes", codec)
 	}
+	tiny := Content{Changes: [][]byte{a.edit(t, "one that can be shortened")}}
+	for range MaxCount - 1 {
+		tiny.Changes = append(tiny.Changes, []byte{1})
+	}
+	if codec, _, _ := a.coder.encode(&a.header, tiny); codec != Zstd {
+		t.Errorf("chose %v where the compact form is longer", codec)
+	}
 	random := Content{Changes: [][]byte{make([]byte, 4096)}}
 	r := newRand()
 	for i := range random.Changes[0] {
@@ -232,6 +239,7 @@ func TestOpenRefuses(t *testing.T) {
 		"bomb of frames":        {reseal(t, Zstd, 1, append(zeros.EncodeAll(big[:1<<20], nil), zeros.EncodeAll(big[:1<<20], nil)...)), ReasonContent},
 		"two frames":            {reseal(t, Zstd, 1, append(bytes.Clone(frame), frame...)), ReasonContent},
 		"no stated length":      {reseal(t, Zstd, 1, stream.Bytes()), ReasonContent},
+		"stated 2^40 bytes":     {reseal(t, Zstd, 1, append([]byte{0x28, 0xb5, 0x2f, 0xfd, 0xe0, 0, 0, 0, 0, 0, 1, 0, 0}, 1, 0, 0)), ReasonContent},
 		"skippable frame":       {reseal(t, Zstd, 1, []byte{0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0}), ReasonContent},
 		"cut frame":             {reseal(t, Zstd, 1, frame[:len(frame)-1]), ReasonContent},
 		"compact, not zstd":     {reseal(t, Compact, 1, compact), ReasonContent},
@@ -248,6 +256,9 @@ func TestOpenRefuses(t *testing.T) {
 		if reasonOf(err) != tc.want || (err == nil) != (tc.want == 0) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if out, err := c.decompress(append(bytes.Clone(frame), frame...)); err == nil {
+		t.Errorf("two frames: %d bytes where the first states %d", len(out), len(good))
 	}
 	if _, err := c.Open(cases["good"].set.Bare(), key); err != ErrNoPayload {
 		t.Errorf("bare: %v", err)
