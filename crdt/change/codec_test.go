@@ -3,7 +3,6 @@ package change
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -29,7 +28,7 @@ func chunks(t testing.TB, name string) (out [][]byte) {
 func collect(c *Change) (ops []Op) {
 	for o := range c.Ops() {
 		o := *o
-		o.Pred = slices.Clone(o.Pred)
+		o.Pred = append([]OpID(nil), o.Pred...)
 		ops = append(ops, o)
 	}
 	return ops

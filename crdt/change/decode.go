@@ -45,7 +45,10 @@ func Decode(b []byte) (*Change, error) {
 	if f.err != nil {
 		return nil, f.err
 	}
-	return c, c.checkOps()
+	if err := c.checkOps(); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // NumOps is the number of operations.
