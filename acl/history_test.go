@@ -22,7 +22,6 @@ type history struct {
 	persons []*testPerson
 	devices []*testDevice
 	scopes  []crdt.ScopeID // groups and lists
-	pieces  []crdt.AccessOpID
 }
 
 func drawHistory(t *rapid.T, tb testing.TB, steps int) *history {

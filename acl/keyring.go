@@ -85,10 +85,10 @@ func (k *Keyring) Zero() {
 }
 
 // String counts; nothing of a keyring prints.
-func (k *Keyring) String() string { return fmt.Sprintf("keyring of %d epochs", len(k.secrets)) }
+func (k Keyring) String() string { return fmt.Sprintf("keyring of %d epochs", len(k.secrets)) }
 
 // Format hides the keys from every verb.
-func (k *Keyring) Format(f fmt.State, _ rune) { fmt.Fprint(f, k.String()) }
+func (k Keyring) Format(f fmt.State, _ rune) { fmt.Fprint(f, k.String()) }
 
 // Open answers the secret of an epoch, and keeps what it opened on the way. It
 // tries what was sealed to this device or its person, then the epochs that follow,

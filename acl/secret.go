@@ -26,7 +26,13 @@ const (
 // Secret is 32 bytes that open an epoch. It prints as "(secret)" whatever the verb,
 // and copies share the bytes, so that Zero reaches them all. The zero value is no
 // secret.
-type Secret struct{ key *[32]byte }
+type Secret struct{ box *box }
+
+// box keeps the key two pointers away: fmt follows one, even through the
+// unexported fields of structs where it cannot call Format.
+type box struct{ key *[32]byte }
+
+func boxed(key *[32]byte) Secret { return Secret{&box{key}} }
 
 // redacted is what a secret shows.
 const redacted = "(secret)"
@@ -40,7 +46,7 @@ func NewSecret(b []byte) (Secret, error) {
 		return Secret{}, fmt.Errorf("%w, not %d", ErrBadSecret, len(b))
 	}
 	k := [32]byte(b)
-	return Secret{&k}, nil
+	return boxed(&k), nil
 }
 
 // RandomSecret reads 32 bytes of rand.
@@ -49,29 +55,27 @@ func RandomSecret(rand io.Reader) (Secret, error) {
 	if _, err := io.ReadFull(rand, k[:]); err != nil {
 		return Secret{}, fmt.Errorf("acl: new secret: %w", err)
 	}
-	return Secret{&k}, nil
+	return boxed(&k), nil
 }
 
 // Bytes is the secret itself, for sealed storage. The slice is s's own: it must
 // not be changed, and it is wiped with s.
 func (s Secret) Bytes() []byte {
-	if s.key == nil {
+	if s.box == nil {
 		return nil
 	}
-	return s.key[:]
+	return s.box.key[:]
 }
 
 // IsZero reports whether s holds no secret.
-func (s Secret) IsZero() bool { return s.key == nil || *s.key == [32]byte{} }
+func (s Secret) IsZero() bool { return s.box == nil || *s.box.key == [32]byte{} }
 
 // Equal compares in constant time.
 func (s Secret) Equal(t Secret) bool { return subtle.ConstantTimeCompare(s.Bytes(), t.Bytes()) == 1 }
 
 // Zero wipes the bytes of s and of all its copies.
 func (s Secret) Zero() {
-	if s.key != nil {
-		clear(s.key[:])
-	}
+	clear(s.Bytes())
 }
 
 func (Secret) String() string { return redacted }
@@ -87,14 +91,14 @@ func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // derive is HKDF-SHA256 with no salt and 32 bytes out (RFC 5869).
 func (s Secret) derive(context string, ids ...[32]byte) *[32]byte {
-	if s.key == nil {
+	if s.box == nil {
 		panic("acl: a key of no secret")
 	}
 	info := []byte(context)
 	for _, id := range ids {
 		info = append(info, id[:]...)
 	}
-	k, err := hkdf.Key(sha256.New, s.key[:], nil, string(info), 32)
+	k, err := hkdf.Key(sha256.New, s.Bytes(), nil, string(info), 32)
 	if err != nil {
 		panic("acl: " + err.Error()) // only for lengths HKDF cannot give
 	}
@@ -120,10 +124,10 @@ func (s Secret) PersonKey(person crdt.ScopeID, suite Suite) (hpke.PrivateKey, er
 
 // Implicit is the secret of scope's implicit first epoch, where s is that of its
 // owner's epoch.
-func (s Secret) Implicit(scope crdt.ScopeID) Secret { return Secret{s.derive(ownContext, scope)} }
+func (s Secret) Implicit(scope crdt.ScopeID) Secret { return boxed(s.derive(ownContext, scope)) }
 
 // ContentKey is the key of one document's change sets under this epoch.
-func (s Secret) ContentKey(doc crdt.DocID) Secret { return Secret{s.derive(contentContext, doc)} }
+func (s Secret) ContentKey(doc crdt.DocID) Secret { return boxed(s.derive(contentContext, doc)) }
 
 // chainSeal seals a parent's secret under s: a random nonce, then
 // XChaCha20-Poly1305.
@@ -136,7 +140,7 @@ func (s Secret) chainSeal(scope crdt.ScopeID, parent crdt.EpochID, secret Secret
 	if err != nil {
 		return nil, err
 	}
-	return aead.Seal(out, out, secret.key[:], nil), nil
+	return aead.Seal(out, out, secret.Bytes(), nil), nil
 }
 
 func (s Secret) chainOpen(scope crdt.ScopeID, parent crdt.EpochID, sealed []byte) (Secret, error) {

@@ -84,7 +84,7 @@ func seal(sl Sealer, key, info []byte, secret Secret) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := sl.Seal(pub, info, secret.key[:])
+	sealed, err := sl.Seal(pub, info, secret.Bytes())
 	if err == nil && len(sealed) != suiteOfKey(key).sealSize() {
 		err = fmt.Errorf("sealer answered %d bytes", len(sealed))
 	}
