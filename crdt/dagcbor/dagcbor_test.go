@@ -232,12 +232,38 @@ func TestReader(t *testing.T) {
 			t.Errorf("%s: accepted", name)
 		}
 	}
+	three := AppendBytes(nil, []byte("abc"))
+	for name, wrong := range map[string]error{
+		"array too short": readOne(AppendArray(nil, 0), func(r *Reader) { r.Array(1, 2) }),
+		"bytes too short": readOne(three, func(r *Reader) { r.Bytes(4, 5) }),
+		"bytes too long":  readOne(three, func(r *Reader) { r.Bytes(0, 2) }),
+		"fixed too short": readOne(three, func(r *Reader) { r.Fixed(make([]byte, 4)) }),
+		"id of 3 bytes":   readOne(three, func(r *Reader) { r.ID() }),
+		"id of zeros":     readOne(AppendBytes(nil, make([]byte, 32)), func(r *Reader) { r.ID() }),
+		"text too long":   readOne(AppendText(nil, "abc"), func(r *Reader) { r.Text(2) }),
+	} {
+		if !errors.Is(wrong, ErrShape) {
+			t.Errorf("%s: %v", name, wrong)
+		}
+	}
+	if err := readOne([]byte{0x61, 0xff}, func(r *Reader) { r.Text(1) }); !errors.Is(err, ErrMalformed) {
+		t.Errorf("text that is not UTF-8: %v", err)
+	}
+	if err := readOne(AppendID(nil, [32]byte{}), func(r *Reader) { r.ID() }); err != nil {
+		t.Errorf("absent id: %v", err)
+	}
 	r := NewReader([]byte{0x81, 0x61, 'x'})
 	r.Array(1, 1)
 	r.ExpectText("x")
 	if err := r.Done(); err != nil || r.Offset() != 3 {
 		t.Error(err)
 	}
+}
+
+func readOne(b []byte, read func(*Reader)) error {
+	r := NewReader(b)
+	read(r)
+	return r.Done()
 }
 
 func TestAppend(t *testing.T) {

@@ -13,6 +13,7 @@
 //	genesis = ["pipes doc", 1, scope, device, path, heads, nonce, imported root, epoch, sealed]
 //	header  = ["pipes set", 1, suite, scope, doc, path, device, incarnation, seq, prev, deps,
 //	           heads, epoch, kind, count, codec, payloadLen, payloadHash]
+//	doc     = ["pipes doc item", 1, genesis bytes, signature]
 //	item    = ["pipes item", 1, header bytes, signature or empty, payload or empty]
 //	run     = ["pipes run", 1, first header bytes, [row, ...]]
 //	cover   = ["pipes cover", 1, [run bytes, ...]]
@@ -28,9 +29,11 @@
 //
 // Ed25519 over "pipes change set v1\x00" || id, and for a genesis over
 // "pipes document v1\x00" || id. Valid is exactly what crypto/ed25519 of the Go
-// standard library accepts: RFC 8032 verification without the cofactor, S reduced,
-// A decoded leniently. prev commits a signature to everything before it in its
-// chain, so one signature covers the items before it: [Authenticate], [Cover].
+// standard library accepts: RFC 8032 §5.1.7 without the cofactor, S below the group
+// order, a key that is not canonical or of small order included (see the vectors).
+//
+// prev commits a signature to everything before it in its chain, so one signature
+// covers the items before it: [Authenticate], [Cover].
 //
 // # Payloads
 //

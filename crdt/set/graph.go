@@ -12,7 +12,11 @@ import (
 // Graph is the DAG of a document's change sets by their headers. It holds no
 // payloads and judges nobody: what it is given should be authentic. Items enter
 // after what they name, so the graph is closed at all times: the past of every
-// item is in it. Not for concurrent use; an item costs about 150 bytes.
+// item is in it. Not for concurrent use. An item costs about 130 bytes, and 8 for
+// each branch it learned news of.
+//
+// It does not insist that deps are tips that prev does not cover: an author who
+// names too many harms nobody.
 type Graph struct {
 	doc      crdt.DocID
 	index    map[crdt.ChangeSetID]int32

@@ -34,7 +34,7 @@ const (
 	// and one byte.
 	minPayload = nonceSize + tagSize + lengthSize + 1
 
-	// MaxHeader holds the longest header: full path, deps and heads are 2,545
+	// MaxHeader holds the longest header: full path, deps and heads are 2,502
 	// bytes.
 	MaxHeader = 4 << 10
 

@@ -34,8 +34,8 @@ func sameRun(a, b *Set) bool {
 		slices.Equal(x.Path, y.Path) && equalHeads(x.Heads, y.Heads)
 }
 
-// CutRun answers how many of items, from the first, make one run of about maxBytes
-// at most; 1 at least, since an item larger than a frame travels in parts.
+// CutRun answers how many of items, from the first, make one run of at most
+// maxBytes; 1 at least, since an item larger than a frame travels in parts.
 func CutRun(items []*Set, maxBytes int) int {
 	size := 0
 	for i, s := range items {
