@@ -115,7 +115,7 @@ func (s *State) dropActor() {
 	last := len(s.actors) - 1
 	delete(s.actorOf, s.actors[last].id)
 	s.actors = s.actors[:last]
-	s.work.clock.of = -1
+	s.work.clock.of = 0
 }
 
 // apply records a valid change, whose operations are recorded already.
@@ -131,5 +131,5 @@ func (s *State) apply(c *change.Change, me, parent uint32, hasParent bool) {
 		return slices.Contains(s.work.deps, h)
 	}), at)
 	k.raise(me, rec.seq)
-	k.of = int(at)
+	k.of = int(at) + 1
 }

@@ -108,7 +108,7 @@ func (k *checker) undo(m mark) {
 	}
 	clear(s.keys[m.keys:])
 	s.keys = s.keys[:m.keys]
-	s.work.clock.of = -1
+	s.work.clock.of = 0
 }
 
 // op checks one operation and records it.

@@ -19,13 +19,13 @@ type clock struct {
 	seq    []uint32 // by actor; len is the number of actors
 	isNew  []bool   // by actor
 	raised []uint32 // the actors whose entry is new
-	of     int      // the place of the change whose clock this is, and that itself; -1: none
+	of     int      // 1 + the place of the change whose clock this is, with itself; 0: none
 }
 
 // reset empties the clock for n actors.
 func (k *clock) reset(n int) {
 	k.seq, k.isNew = append(k.seq[:0], make([]uint32, n)...), append(k.isNew[:0], make([]bool, n)...)
-	k.raised, k.of = k.raised[:0], -1
+	k.raised, k.of = k.raised[:0], 0
 }
 
 // grow makes room for n actors.
@@ -84,7 +84,7 @@ func (s *State) past(k *clock, deps []uint32) (parent uint32, ok bool) {
 	for _, d := range deps {
 		parent = max(parent, d)
 	}
-	if k.of != int(parent) {
+	if k.of != int(parent)+1 {
 		k.reset(len(s.actors))
 		s.follow(k, parent)
 	}
@@ -94,7 +94,7 @@ func (s *State) past(k *clock, deps []uint32) (parent uint32, ok bool) {
 			s.follow(k, d)
 		}
 	}
-	k.of = -1
+	k.of = 0
 	return parent, true
 }
 
