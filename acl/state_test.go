@@ -229,3 +229,51 @@ func TestNotOlder(t *testing.T) {
 		t.Errorf("unknown: %v", err)
 	}
 }
+
+// TestCircle: groups may be members of each other; paths and member lists end.
+func TestCircle(t *testing.T) {
+	w := newWorld(t, SuiteX25519)
+	ann, bob := w.person(1), w.person(1)
+	a := ann.devices[0]
+	one, two := a.scope(KindGroup), a.scope(KindGroup)
+	oneInTwo, twoInOne := a.grantGroup(two, one, Writer), a.grantGroup(one, two, Writer)
+	a.grant(two, bob, Reader)
+	path := []crdt.AccessOpID{w.deviceGrant(a), crdt.AccessOpID(one), oneInTwo.ID(), twoInOne.ID()}
+	var rows []Row
+	for _, scope := range []crdt.ScopeID{ann.id, one, two, bob.id} { // bob's to make up the number
+		row, err := w.s.Heads(scope)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, row)
+	}
+	slices.SortFunc(rows, func(a, b Row) int { return compareIDs(a.Scope, b.Scope) })
+	var denied *DeniedError
+	if _, err := w.s.Authorize(one, a.Device, path, rows); !errors.As(err, &denied) || denied.Why != DeniedPathShape {
+		t.Fatalf("a path in a circle: %v", err)
+	}
+	members, err := w.s.Members(one)
+	if err != nil || len(members) != 2 || members[0].Role != Owner || members[1].Role != Reader {
+		t.Fatal(members, err)
+	}
+}
+
+// TestDeepGroups: a device and four links reach, five do not.
+func TestDeepGroups(t *testing.T) {
+	w := newWorld(t, SuiteX25519)
+	ann, bob := w.person(1), w.person(1)
+	a, b := ann.devices[0], bob.devices[0]
+	scopes := []crdt.ScopeID{a.scope(KindGroup)}
+	a.grant(scopes[0], bob, Writer)
+	for range 4 {
+		next := a.scope(KindGroup)
+		a.grantGroup(next, scopes[len(scopes)-1], Writer)
+		scopes = append(scopes, next)
+	}
+	for i, scope := range scopes {
+		at, err := b.authorize(scope)
+		if reaches := i < MaxPath-1; reaches != (err == nil) || reaches && at.Role != Writer {
+			t.Errorf("through %d groups: %s, %v", i, at.Role, err)
+		}
+	}
+}
