@@ -290,6 +290,9 @@ func (h *history) compare(s *State, n *naive, want map[crdt.AccessOpID]bool) {
 			}
 		}
 		h.compareMembers(s, n, id)
+		if k, err := s.Keys(id); err != nil || k.Current != n.current(id, n.scopeOps(id)) {
+			h.Fatalf("current epoch of %s: %s %v, naive says %s", id, k.Current, err, n.current(id, n.scopeOps(id)))
+		}
 	}
 	if diff := cmp.Diff(slices.SortedFunc(maps.Keys(want), compareIDs), slices.SortedFunc(maps.Keys(got), compareIDs)); diff != "" {
 		h.Fatalf("operations that count (-naive +state):\n%s", diff)
