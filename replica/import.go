@@ -62,7 +62,7 @@ func (e *ImportError) Error() string {
 	case len(r.Refused) > 0:
 		return fmt.Sprintf("replica: refused %s: %s%s", r.Refused[0].What, r.Refused[0].Reason, more(len(r.Refused)+len(r.Waiting)))
 	case len(r.Waiting) > 0:
-		return fmt.Sprintf("%v: %s needs %s%s", ErrWaiting, r.Waiting[0].What, r.Waiting[0].Needs, more(len(r.Waiting)))
+		return fmt.Sprintf("%v: %s: %s%s", ErrWaiting, r.Waiting[0].What, r.Waiting[0].Needs, more(len(r.Waiting)))
 	}
 	return fmt.Sprintf("%v: nothing in the bundle is for this person", ErrDenied)
 }
@@ -144,7 +144,7 @@ type importer struct {
 	doc     crdt.DocID // of runs
 	runs    []netsync.Items
 	size    int
-	waiting []netsync.Items
+	waiting []waitingRun
 	held    int
 }
 
@@ -281,7 +281,7 @@ func (im *importer) kind(kind error) {
 // err is the import's outcome.
 func (im *importer) err() error {
 	r := &im.report
-	if r.Foreign > 0 && r.Ops+r.Docs+r.Sets+r.Known == 0 {
+	if r.Foreign > 0 && r.Docs+r.Sets+r.Known == 0 {
 		im.kind(ErrDenied)
 	}
 	if len(im.kinds) == 0 {

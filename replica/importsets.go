@@ -75,6 +75,12 @@ func (im *importer) deliver() error {
 	return nil
 }
 
+// waitingRun is a run that waits, and the first of it that does.
+type waitingRun struct {
+	items netsync.Items
+	first netsync.Verdict
+}
+
 // hold keeps a run that waits for what may come later in the bundle.
 func (im *importer) hold(run netsync.Items, verdicts []netsync.Verdict) {
 	for _, v := range verdicts {
@@ -86,7 +92,8 @@ func (im *importer) hold(run netsync.Items, verdicts []netsync.Verdict) {
 			return
 		}
 	}
-	im.waiting = append(im.waiting, run)
+	first := slices.IndexFunc(verdicts, func(v netsync.Verdict) bool { return v.Status == netsync.Pending })
+	im.waiting = append(im.waiting, waitingRun{run, verdicts[first]})
 }
 
 // retry delivers what waited, again and again while something of it is taken.
@@ -96,7 +103,7 @@ func (im *importer) retry() error {
 		im.waiting, im.held = nil, 0
 		known := im.report.Known
 		for _, run := range runs {
-			im.doc, im.runs = run.Sets[0].Header.Doc, []netsync.Items{run}
+			im.doc, im.runs = run.items.Sets[0].Header.Doc, []netsync.Items{run.items}
 			if err := im.deliver(); err != nil {
 				return err
 			}
@@ -107,8 +114,7 @@ func (im *importer) retry() error {
 		}
 	}
 	for _, run := range im.waiting {
-		s := run.Sets[len(run.Sets)-1]
-		im.wait("change set "+s.ID().String(), errors.New("change sets before it"))
+		im.wait("change set "+run.first.Set.ID().String(), run.first.Err)
 	}
 	return nil
 }
