@@ -186,8 +186,8 @@ func (f *diskFile) SyncTo(length int64) (full bool, err error) {
 
 // landed notes that tables can be written again.
 func (f *diskFile) landed() {
-	if isTable(f.name) && f.d.h.full.Swap(false) {
-		f.d.h.log.Info("disk has room again", "dir", f.d.h.dir)
+	if isTable(f.name) {
+		f.d.h.roomAgain()
 	}
 }
 

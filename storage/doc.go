@@ -10,6 +10,7 @@
 //	DIR/lock        locked while a process has the replica open; always empty
 //	DIR/holder      who holds the lock: pid, host, since when, command
 //	DIR/root.key    the root key, 0600; or DIR/passphrase.json: salt and argon2id parameters
+//	DIR/journal     what is being done at this moment, see [Journal]
 //	DIR/keys/       a small Pebble: one wrapped key per document, one for the store
 //	DIR/data/       Pebble: everything else
 //
@@ -53,6 +54,11 @@
 // nothing more reaches the disk, and every call answers [ErrStoreFailed]. Open
 // the directory again to go on. While the disk is nearly full, commits answer
 // [ErrDiskFull] and reads go on; writing is possible again once there is room.
+//
+// A log is read up to a torn end, as a power cut leaves it. Damage further in
+// is told from that and reported, but for the last 32 to 64 KiB of a log:
+// there Pebble cannot tell, and records acknowledged just before a crash would
+// be lost with it in silence. What peers know of this device reveals it.
 //
 // # Lifetimes
 //

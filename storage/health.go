@@ -1,10 +1,12 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -22,8 +24,9 @@ type health struct {
 	// cause is set once, by the first failure: the store is frozen.
 	cause atomic.Pointer[error]
 	// full is set when a table could not be written for lack of space, and
-	// cleared by the next one that could.
-	full atomic.Bool
+	// cleared by the next one that could, or by a probe.
+	full    atomic.Bool
+	probing sync.Mutex
 	// closing ends the wait of table writers for space.
 	closing atomic.Bool
 	// stuck is set when a goroutine of Pebble hit a bug and was stopped in
@@ -57,10 +60,43 @@ func (h *health) free() (uint64, bool) {
 // room refuses writes of n bytes that would eat into the reserve.
 func (h *health) room(n int) error {
 	free, known := h.free()
-	if h.full.Load() || known && h.reserve > 0 && free < h.reserve+uint64(n) {
+	if known && h.reserve > 0 && free < h.reserve+uint64(n) || h.full.Load() && !h.probe() {
 		return &DiskFullError{h.dir, free, h.reserve}
 	}
 	return nil
+}
+
+const probeFile = "room"
+
+// probe tries whether there is room after all, by writing a file and removing
+// it: free space says nothing about quotas, and Pebble need not come back to
+// the table it could not write.
+func (h *health) probe() bool {
+	if !h.probing.TryLock() {
+		return false
+	}
+	defer h.probing.Unlock()
+	path := h.fs.PathJoin(h.dir, probeFile)
+	f, err := h.fs.Create(path, writeCategory)
+	if err != nil {
+		return false
+	}
+	_, err = f.Write(make([]byte, probeSize))
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close(), h.fs.Remove(path))
+	if err == nil {
+		h.roomAgain()
+	}
+	return err == nil
+}
+
+// roomAgain notes that the disk takes writes.
+func (h *health) roomAgain() {
+	if h.full.Swap(false) {
+		h.log.Info("disk has room again", "dir", h.dir)
+	}
 }
 
 // isNoSpace says whether the disk or the user's quota is full.

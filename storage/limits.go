@@ -39,4 +39,7 @@ const (
 	// need room to make room: two memtables and two rounds of tables.
 	defaultReserve     = 64 << 20
 	defaultReserveLean = 16 << 20
+
+	// probeSize is what is written to see whether a full disk has room again.
+	probeSize = 1 << 20
 )

@@ -36,8 +36,8 @@ func (r *SalvageReport) lose(errs ...error) {
 
 // Salvage copies every value of the replica in src that still opens to a new
 // replica in dst, with the same keys and a new incarnation, and leaves both
-// closed. It needs the root key and the store key of src; it writes nothing to
-// src. Indexes are made anew. Where logs and tables are read one by one, an
+// closed. It needs the root key and the store key of src, and changes
+// nothing there but the lock. Indexes are made anew. Where logs and tables are read one by one, an
 // older version of a record may come back in place of a lost newer one.
 func Salvage(ctx context.Context, src, dst string, o *Options) (*SalvageReport, error) {
 	from := o.withDefaults()

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -196,5 +197,34 @@ func check[T any](t testing.TB, what string, got T, err error, want T) {
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("%s (-want +got):\n%s", what, d)
+	}
+}
+
+// A document's key is made once, however many goroutines ask for it.
+func TestNewDocAtOnce(t *testing.T) {
+	fs := vfs.NewMem()
+	s := initStore(t, fs, "r")
+	var wg sync.WaitGroup
+	const writers, docs = 8, 50
+	for w := range writers {
+		wg.Go(func() {
+			for d := range docs {
+				b := s.Batch()
+				b.NewDoc(docID(d))
+				b.PutMeta(docID(d), fmt.Sprint(w), []byte("v"))
+				if err := b.Commit(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	closeStore(t, s)
+	s = openStore(t, fs, "r")
+	for d := range docs {
+		for w := range writers {
+			v, err := s.Meta(docID(d), fmt.Sprint(w))
+			check(t, "meta", string(v), err, "v")
+		}
 	}
 }
