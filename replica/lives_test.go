@@ -1,0 +1,129 @@
+package replica
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pipes-sync/pipes/acl"
+	"github.com/pipes-sync/pipes/crdt/set"
+)
+
+// A restored replica goes on in a new life: what it writes never contradicts what it
+// wrote after the backup.
+func TestRestoreBeginsANewIncarnation(t *testing.T) {
+	ctx := t.Context()
+	p := newPair(t, acl.Writer, map[string]any{"text": "hello"})
+	backup, restored := filepath.Join(t.TempDir(), "backup"), filepath.Join(t.TempDir(), "restored")
+	must(p.b.Backup(ctx, backup))(t)
+	if err := p.db.Set(ctx, 1, "after the backup"); err != nil {
+		t.Fatal(err)
+	}
+	carry(t, p.b, p.a)
+
+	report := must(Restore(ctx, backup, restored, nil))(t)
+	if report.Person != p.b.Person() || report.Device != p.b.Device() || report.Incarnation == p.b.Incarnation() {
+		t.Errorf("%+v", report)
+	}
+	r := openAt(t, restored)
+	d := must(r.Doc(ctx, p.db.ID()))(t)
+	if err := d.Set(ctx, 2, "after the restore"); err != nil {
+		t.Fatal(err)
+	}
+	carry(t, r, p.a)
+	carry(t, p.a, r)
+	want := map[string]any{"text": "hello", "after the backup": int64(1), "after the restore": int64(2)}
+	for _, d := range []*Doc{p.da, d} {
+		if diff := cmp.Diff(want, must(d.Get())(t)); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+// A directory that was copied and runs twice forks its own chain. Everybody else
+// sees both branches, keeps one, the same one, and goes on.
+func TestClonedDirectoryForks(t *testing.T) {
+	ctx := context.Background()
+	p := newPair(t, acl.Writer, map[string]any{"text": "hello"})
+	dir, clone := t.TempDir(), filepath.Join(t.TempDir(), "clone")
+	c := must(Open(ctx, dir, nil))(t)
+	carry(t, c, p.a)
+	must(p.a.Share(ctx, p.da.ID(), c.Person(), acl.Writer))(t)
+	carry(t, p.a, c)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(clone, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	var twins []*Replica
+	for i, dir := range []string{dir, clone} {
+		r := openAt(t, dir)
+		twins = append(twins, r)
+		d := must(r.Doc(ctx, p.da.ID()))(t)
+		if err := d.Set(ctx, i, fmt.Sprintf("twin %d", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	carry(t, twins[0], p.a)
+	carry(t, twins[1], p.a)
+	carry(t, p.a, p.b)
+	carry(t, twins[1], p.b) // in another order
+	carry(t, twins[0], p.b)
+	got := must(p.da.Get())(t).(map[string]any)
+	if diff := cmp.Diff(got, must(p.db.Get())(t)); diff != "" {
+		t.Error(diff)
+	}
+	if len(got) != 2 {
+		t.Errorf("%v: want one twin's work, and not the other's", got)
+	}
+	if err := p.da.Set(ctx, true, "goes on"); err != nil {
+		t.Fatal(err)
+	}
+	carry(t, p.a, p.b)
+	if diff := cmp.Diff(must(p.da.Heads(ctx))(t), must(p.db.Heads(ctx))(t)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// More devices write at the same time than a header can name: the next writer joins
+// them in sets of its own.
+func TestMoreConcurrentTipsThanAHeaderNames(t *testing.T) {
+	ctx := t.Context()
+	const writers = 2*set.MaxDeps + 3
+	p := newPair(t, acl.Writer, map[string]any{})
+	var others []*Replica
+	for range writers {
+		r := openAt(t, t.TempDir())
+		carry(t, r, p.a)
+		must(p.a.Share(ctx, p.da.ID(), r.Person(), acl.Writer))(t)
+		others = append(others, r)
+	}
+	for i, r := range others {
+		carry(t, p.a, r)
+		d := must(r.Doc(ctx, p.da.ID()))(t)
+		if err := d.Set(ctx, i, fmt.Sprintf("w%d", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, r := range others {
+		carry(t, r, p.a)
+	}
+	if err := p.da.Set(ctx, "joined", "by"); err != nil {
+		t.Fatal(err)
+	}
+	if st := must(p.da.Status(ctx))(t); len(st.Apart) > 0 || len(st.Heads) != 1 {
+		t.Errorf("%+v", st)
+	}
+	carry(t, p.a, p.b)
+	if diff := cmp.Diff(must(p.da.Get())(t), must(p.db.Get())(t)); diff != "" {
+		t.Error(diff)
+	}
+	if st := must(p.db.Status(ctx))(t); len(st.Apart) > 0 {
+		t.Errorf("left out: %+v", st.Apart)
+	}
+}
