@@ -19,7 +19,8 @@ type Authority struct {
 // path, scope included). Errors are [*PendingError] if heads name what is not
 // known, which is never the item's fault, and [*DeniedError].
 //
-// Every grant of the path must be in the past of the heads and stand. The caller
+// Every grant of the path must be in the past of the heads and stand; items are the
+// work of devices, never of a recovery key. The caller
 // compares Role with what the item needs, and holds heads against those of the
 // item before: see [State.NotOlder].
 func (s *State) Authorize(scope crdt.ScopeID, device crdt.DeviceID, path []crdt.AccessOpID, heads []Row) (Authority, error) {
@@ -30,7 +31,11 @@ func (s *State) Authorize(scope crdt.ScopeID, device crdt.DeviceID, path []crdt.
 	if missing != nil {
 		return Authority{}, &PendingError{missing}
 	}
-	return s.resolve(scope, device, path, past)
+	a, err := s.resolve(scope, device, path, past)
+	if err == nil && path[0] == crdt.AccessOpID(a.Person) {
+		return Authority{}, &DeniedError{Scope: a.Person, Grant: path[0], Why: DeniedPathShape} // the recovery key writes no items
+	}
+	return a, err
 }
 
 // NotOlder reports whether an author who knew heads knew all that was known at

@@ -153,3 +153,38 @@ func BenchmarkRotate(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkKeys(b *testing.B) {
+	for _, persons := range []int{1, 250} {
+		b.Run(fmt.Sprint(persons), func(b *testing.B) {
+			w := newWorld(b, SuiteX25519)
+			a := w.person(1).devices[0]
+			list := a.scope(KindList)
+			for range persons - 1 {
+				a.grant(list, w.person(1), Writer)
+			}
+			for b.Loop() {
+				if k, err := w.s.Keys(list); err != nil || k.Debt() {
+					b.Fatal(k, err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkMembersNested: a hostile admin grants the same groups again and again.
+func BenchmarkMembersNested(b *testing.B) {
+	w := newWorld(b, SuiteX25519)
+	a := w.person(1).devices[0]
+	list, outer, inner := a.scope(KindList), a.scope(KindGroup), a.scope(KindGroup)
+	for i := range 500 {
+		a.grantGroup(list, outer, Writer)
+		a.grantGroup(outer, inner, Writer)
+		w.add(w.s.GrantTo(a.Author, inner, PersonPrincipal, crdt.ScopeID{1, byte(i), byte(i >> 8)}, Writer, nil, w.tick()))
+	}
+	for b.Loop() {
+		if m, err := w.s.Members(list); err != nil || len(m) != 501 {
+			b.Fatal(len(m), err)
+		}
+	}
+}

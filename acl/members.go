@@ -72,6 +72,7 @@ var everybody [32]byte
 // paths are. only is the party looked for, or everybody.
 func (s *State) members(sc *scope, outer []crdt.ScopeID, only [32]byte) map[[32]byte]Member {
 	found := map[[32]byte]Member{}
+	groups := map[crdt.ScopeID]Member{} // by the strongest grant: a group granted often is looked into once
 	keep := func(m Member) {
 		if old, ok := found[m.ID]; !ok || m.better(old) {
 			found[m.ID] = m
@@ -86,16 +87,18 @@ func (s *State) members(sc *scope, outer []crdt.ScopeID, only [32]byte) map[[32]
 			continue
 		}
 		m := s.member(sc, n)
-		inner := s.scopes[m.ID]
-		if m.Principal == PersonPrincipal && inner != nil && inner.body.Kind != KindPerson {
+		if of := s.scopes[m.ID]; m.Principal == PersonPrincipal && of != nil && of.body.Kind != KindPerson {
 			continue // nobody acts as a person who is none
 		}
 		if m.Principal != GroupPrincipal {
 			keep(m)
-			continue
+		} else if old, ok := groups[m.ID]; !ok || m.better(old) {
+			groups[m.ID] = m
 		}
-		group := crdt.ScopeID(m.ID)
-		if inner == nil || inner.body.Kind != KindGroup || group == sc.log.id || slices.Contains(outer, group) || len(outer) >= MaxPath-2 {
+	}
+	for group, m := range groups {
+		inner := s.scopes[group]
+		if inner == nil || inner.body.Kind != KindGroup || slices.Contains(outer, group) || len(outer) >= MaxPath-2 {
 			continue
 		}
 		for _, in := range s.members(inner, append(slices.Clone(outer), sc.log.id), only) {

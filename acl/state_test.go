@@ -184,6 +184,10 @@ func TestAuthorize(t *testing.T) {
 			t.Errorf("%s: %v, want: %s", name, err, c.why)
 		}
 	}
+	row, _ := w.s.Heads(ann.id)
+	if _, err := w.s.Authorize(ann.id, ann.recovery.Device, []crdt.AccessOpID{crdt.AccessOpID(ann.id)}, []Row{row}); !errors.Is(err, ErrDenied) {
+		t.Errorf("an item by a recovery key: %v", err)
+	}
 	old[i].Heads = []crdt.AccessOpID{{1}}
 	var pending *PendingError
 	if _, err := w.s.Authorize(list, b.Device, path, old); !errors.As(err, &pending) || !cmp.Equal(pending.Missing, []Ref{{list, crdt.AccessOpID{1}}}) {
