@@ -115,7 +115,6 @@ func (s *State) dropActor() {
 	last := len(s.actors) - 1
 	delete(s.actorOf, s.actors[last].id)
 	s.actors = s.actors[:last]
-	s.work.clock.of = 0
 }
 
 // apply records a valid change, whose operations are recorded already.

@@ -108,7 +108,6 @@ func (k *checker) undo(m mark) {
 	}
 	clear(s.keys[m.keys:])
 	s.keys = s.keys[:m.keys]
-	s.work.clock.of = 0
 }
 
 // op checks one operation and records it.

@@ -98,7 +98,7 @@ func (s *story) drawID(t *rapid.T) gid {
 }
 
 // drawOp refers to some operation, mostly in a way that makes sense.
-func (s *story) drawOp(t *rapid.T) gop {
+func (s *story) drawOp(t *rapid.T) (o gop) {
 	key := rapid.SampledFrom([]string{"a", "b", "c"})
 	id := s.drawID(t)
 	at, ok := s.ops[id]
@@ -106,10 +106,15 @@ func (s *story) drawOp(t *rapid.T) gop {
 	if !ok || rapid.IntRange(0, 5).Draw(t, "new") == 0 {
 		return gop{Op: change.Op{Key: key.Draw(t, "key"), Action: rapid.SampledFrom([]change.Action{change.MakeMap, change.Set, change.MakeList, change.MakeText}).Draw(t, "make")}}
 	}
-	o := gop{obj: at.obj, elem: at.elem, Op: change.Op{Key: at.Key}}
+	o = gop{obj: at.obj, elem: at.elem, Op: change.Op{Key: at.Key}}
 	if at.Insert {
 		o.elem = id
 	}
+	defer func() {
+		if len(o.pred) > 0 && rapid.IntRange(0, 9).Draw(t, "other pred") == 0 {
+			o.pred[0] = s.drawID(t)
+		}
+	}()
 	do := rapid.IntRange(0, 6).Draw(t, "do")
 	if at.Action.Makes() && rapid.Bool().Draw(t, "inside") {
 		do = 4
@@ -158,7 +163,12 @@ func (s *story) deliver(t *rapid.T, order []*change.Change, reload int) *State {
 				t.Fatal("a loaded state is saved differently")
 			}
 		}
-		for _, o := range st.Add(c) {
+		before, _ := st.AppendBinary(nil)
+		out := st.Add(c)
+		if after, _ := st.AppendBinary(nil); out[0].Status != Applied && !bytes.Equal(before, after) {
+			t.Fatalf("%v, and the state is another", out[0].Status)
+		}
+		for _, o := range out {
 			want := s.errs[o.Change.Hash]
 			switch o.Status {
 			case Applied:
