@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	_ "github.com/automerge/automerge-go" // links the core's static library
@@ -24,10 +25,16 @@ type Options struct {
 	Leaked func(crdt.ActorID)
 }
 
-// trimSize is how large a document or an answer has to be, in bytes of its save
-// or of the answer, for its memory to be given back to the system when it is
-// freed: smaller pieces are used again soon.
-const trimSize = 256 << 10
+// trimEvery says how often freed memory is given back to the system, which glibc's
+// allocator would keep: whenever documents that were closed had this many bytes,
+// counted as saves and changes. In memory that is up to a thousand times as much.
+const trimEvery = 32 << 10
+
+// closed are the bytes of documents closed since the last trim.
+var closed atomic.Int64
+
+// largeAnswer is the size in bytes from which an answer's buffer is not kept.
+const largeAnswer = 256 << 10
 
 // Doc is one document in the core. It is a [crdt.Engine] and a [crdt.Forker].
 type Doc struct {
@@ -36,7 +43,7 @@ type Doc struct {
 	tx      *writer      // the open transaction
 	actor   crdt.ActorID
 	opts    Options
-	size    int // bytes given to or by the core, to tell large documents
+	size    int // bytes of the save or of all changes, whichever is known
 	objects objects
 	cleanup runtime.Cleanup
 }
@@ -60,7 +67,13 @@ func Load(save []byte, actor crdt.ActorID, opts *Options) (*Doc, error) {
 	return open(save, actor, opts)
 }
 
+// setup keeps glibc's allocator from making a heap for every thread that calls C:
+// Go moves goroutines between threads, and each heap keeps what was freed there,
+// 30 to 40 MB after a hundred documents of 10 MB. MALLOC_ARENA_MAX overrides it.
+var setup = sync.OnceFunc(func() { C.pipes_setup() })
+
 func open(save []byte, actor crdt.ActorID, opts *Options) (*Doc, error) {
+	setup()
 	var c *C.pipes_doc
 	got := C.pipes_open(bytePtr(save), C.size_t(len(save)), bytePtr(actor[:]), C.size_t(len(actor)), &c)
 	d := wrap(c, actor, opts)
@@ -96,10 +109,17 @@ func (d *Doc) Close() error {
 	d.objects.reset()
 	C.pipes_close(d.c)
 	d.c, d.tx = nil, nil
-	if d.size > trimSize {
-		C.pipes_trim()
+	if closed.Add(int64(d.size)) > trimEvery {
+		Trim()
 	}
 	return nil
+}
+
+// Trim gives memory that documents freed back to the system now. Close does so
+// from time to time.
+func Trim() {
+	closed.Store(0)
+	C.pipes_trim()
 }
 
 // lock takes the document's lock, unless it is closed. The caller unlocks.
@@ -140,7 +160,7 @@ func (d *Doc) take() []byte {
 
 // release frees the buffer after a large answer.
 func (d *Doc) release() {
-	if d.c.cap > trimSize {
+	if d.c.cap > largeAnswer {
 		C.pipes_shrink(d.c)
 	}
 }

@@ -10,6 +10,14 @@ void pipes_shrink(pipes_doc *d) {
 	d->len = d->cap = 0;
 }
 
+void pipes_setup(void) {
+#ifdef __GLIBC__
+	if (!getenv("MALLOC_ARENA_MAX")) {
+		mallopt(M_ARENA_MAX, 2);
+	}
+#endif
+}
+
 void pipes_trim(void) {
 #ifdef __GLIBC__
 	malloc_trim(0);

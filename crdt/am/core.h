@@ -64,6 +64,7 @@ void pipes_shrink(pipes_doc *d);
 int pipes_set_actor(pipes_doc *d, const uint8_t *actor, size_t actor_len);
 int pipes_save(pipes_doc *d);
 void pipes_trim(void);
+void pipes_setup(void);
 
 // History. Hashes are left as 32 bytes each, changes as an 8-byte length and
 // the chunk, padded to a multiple of 8.
