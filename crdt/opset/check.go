@@ -189,9 +189,11 @@ func (k *checker) place(o *change.Op, obj uint32) (slot, error) {
 	return slot{obj, at}, nil
 }
 
-// preds checks that each predecessor is a value in the same place.
+// preds checks that each predecessor is a value in the same place. Of values in
+// conflict the last one wins; it is the one that must be a counter for an
+// increment, which names the others all the same.
 func (k *checker) preds(o *change.Op, at slot) error {
-	for _, id := range o.Pred {
+	for i, id := range o.Pred {
 		p, ref := k.find(id)
 		switch {
 		case p == nil || p.obj != at.object || p.is(flagMark):
@@ -207,7 +209,7 @@ func (k *checker) preds(o *change.Op, at slot) error {
 		case k.s.elems[p.key+ref.ctr-p.start] != at.at:
 			return ErrPred
 		}
-		if o.Action == change.Increment && !p.is(flagCounter) {
+		if o.Action == change.Increment && i == len(o.Pred)-1 && !p.is(flagCounter) {
 			return ErrType
 		}
 	}

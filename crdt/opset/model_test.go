@@ -105,12 +105,12 @@ func (m *model) judge(c *change.Change, ops []gop) error {
 		if err != nil {
 			return err
 		}
-		for _, p := range o.pred {
+		for i, p := range o.pred {
 			v, ok := visible[p]
 			if !ok || v.place != place || v.Action == change.Delete || v.Action == change.Increment || v.Action == change.Mark {
 				return ErrPred
 			}
-			if o.Action == change.Increment && (v.Action != change.Set || v.Value.Type != change.Counter) {
+			if wins := i == len(o.pred)-1; wins && o.Action == change.Increment && (v.Action != change.Set || v.Value.Type != change.Counter) {
 				return ErrType
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"github.com/pipes-sync/pipes/crdt"
 	"github.com/pipes-sync/pipes/crdt/change"
@@ -94,7 +95,11 @@ func (m *mutator) inventOp(d *draft) op {
 		return m.on(made{id{uint32(d.h.StartOp) + uint32(i), d.h.Actor}, d.ops[i]})
 	}
 	if x, ok := m.h.pick(m.r, any); ok {
-		return m.on(x)
+		o := m.on(x)
+		for len(o.pred) > 0 && m.one(3) {
+			m.also(&o)
+		}
+		return o
 	}
 	return op{key: "k", action: change.Set, value: m.value()}
 }
@@ -243,20 +248,26 @@ func (m *mutator) spoilOp(d *draft, o *op) {
 		o.expand = !o.expand
 	case 10:
 		o.hasName, o.name = !o.hasName, m.key()
-	case 11: // further predecessors in the same place
-		x, ok := m.h.pick(m.r, func(x *made) bool {
-			return x.obj == o.obj && (x.key == o.key && x.key != "" || x.key == "" && x.elem == o.elem)
-		})
-		if ok && !slices.Contains(o.pred, x.id) {
-			o.pred = append(o.pred, x.id)
-			slices.SortFunc(o.pred, func(a, b id) int {
-				if a.ctr != b.ctr {
-					return int(int64(a.ctr) - int64(b.ctr))
-				}
-				return slices.Compare([]byte(a.actor), []byte(b.actor))
-			})
-		}
+	case 11:
+		m.also(o)
 	}
+}
+
+// also gives an operation a further predecessor in the same place.
+func (m *mutator) also(o *op) {
+	x, ok := m.h.pick(m.r, func(x *made) bool {
+		return x.obj == o.obj && (x.key == o.key && x.key != "" || x.key == "" && (x.elem == o.elem && !x.insert || x.id == o.elem))
+	})
+	if !ok || slices.Contains(o.pred, x.id) {
+		return
+	}
+	o.pred = append(slices.Clone(o.pred), x.id)
+	slices.SortFunc(o.pred, func(a, b id) int {
+		if a.ctr != b.ctr {
+			return int(int64(a.ctr) - int64(b.ctr))
+		}
+		return strings.Compare(string(a.actor), string(b.actor))
+	})
 }
 
 // spoilList changes the list of operations.
