@@ -1,0 +1,270 @@
+package replica
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/pipes-sync/pipes/crdt"
+)
+
+func TestEditEveryKind(t *testing.T) {
+	a := newAPI(t)
+	doc := a.newDoc(`{"text":"a𝄞c","list":[1],"gone":true}`)
+	var got editAnswer
+	a.decode(a.ok("POST", doc+"/edit", typeLines, strings.Join([]string{
+		`{"set": ["new", {"k": [1, 2.5, "x", null]}]}`,
+		`{"del": ["gone"]}`,
+		`{"insert": ["list", 1, "end"]}`,
+		`{"splice": ["text", 2, 1, "d"]}`,
+		`{"splice": ["text", 1, 2, ""], "unit": "utf16"}`,
+		`{"counter": ["n", 5]}`,
+		``,
+		`{"commit": "first"}`,
+		`{"inc": ["n", -2]}`,
+	}, "\n")), &got)
+	if got.Ops != 7 || got.Changes != 2 || len(got.Heads) != 1 {
+		t.Errorf("answer %+v", got)
+	}
+	want := `{"list":[1,"end"],"n":3,"new":{"k":[1,2.5,"x",null]},"text":"ad"}` + "\n"
+	if value := a.ok("GET", doc, "", ""); value != want {
+		t.Errorf("got %s, want %s", value, want)
+	}
+	log := a.log(doc)
+	if len(log) != 3 || log[1].Message != "first" || log[2].Message != "" || log[2].Hash != got.Heads[0] {
+		t.Errorf("log %+v", log)
+	}
+}
+
+func TestEditBadLines(t *testing.T) {
+	a := newAPI(t)
+	for _, bad := range []string{
+		`x`, `[]`, `{}`, `{"set":["a"]}`, `{"set":["a",1,2]}`, `{"set":["a",1],"del":["a"]}`, `{"frob":["a"]}`,
+		`{"set":["a",1]} {"set":["a",2]}`, `{"set":["a",1]`, `{"set":["a",1],"set":["a",2]}`, `{"set":[1,1]}`,
+		`{"splice":["t",0,0]}`, `{"splice":["t","0",0,"x"]}`, `{"splice":["t",9,0,"x"]}`, `{"splice":["t",0,9,""]}`,
+		`{"splice":["t",-1,0,"x"]}`, `{"splice":["t",0,-1,"x"]}`, `{"splice":["t",0,0,null]}`, `{"splice":["n",0,0,"x"]}`,
+		`{"splice":["t",1,0,"x"],"unit":"bytes"}`, `{"set":["t",1],"unit":"utf16"}`, `{"splice":["t",1,1,"x"],"unit":"utf16"}`,
+		`{"inc":["n",1]}`, `{"inc":["none",1]}`, `{"inc":["n",1.5]}`, `{"del":["none"]}`, `{"del":[""]}`, `{"set":["none/x",1]}`,
+		`{"insert":["l",5,1]}`, `{"insert":["t",0,1]}`, `{"insert":["l",-1,1]}`, `{"commit":1}`, `{"commit":null}`, `{"set":["a~",1]}`,
+		`{"set":["a",` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + `]}`,
+		`{"set":["a","` + strings.Repeat("x", maxLine) + `"]}`,
+	} {
+		t.Run(bad[:min(len(bad), 50)], func(t *testing.T) {
+			doc := a.newDoc(`{"t":"𝄞","n":1,"l":[]}`)
+			status, text := a.call("POST", doc+"/edit", typeLines,
+				"{\"set\":[\"kept\",1]}\n{\"commit\":\"\"}\n{\"set\":[\"dropped\",1]}\n"+bad+"\n{\"set\":[\"after\",1]}\n")
+			var p Problem
+			a.decode(text, &p)
+			if status != 400 || p.Line != 4 || p.Exit != 2 || !strings.Contains(p.Detail, "line 4") {
+				t.Errorf("%d %s", status, text)
+			}
+			if got := a.ok("GET", doc, "", ""); got != "{\"kept\":1,\"l\":[],\"n\":1,\"t\":\"𝄞\"}\n" {
+				t.Errorf("left %s", got)
+			}
+		})
+	}
+}
+
+// TestEditAnswersWhileItReads writes the next line only after the last commit was
+// acknowledged, and finds what was acknowledged on the disk.
+func TestEditAnswersWhileItReads(t *testing.T) {
+	a := newAPI(t)
+	doc := a.newDoc(`{}`)
+	pr, pw := io.Pipe()
+	defer pw.Close()
+	resp := a.send("POST", doc+"/edit", typeLines, pr, "Accept", typeLines)
+	defer resp.Body.Close()
+	answer := bufio.NewReader(resp.Body)
+	read := func() (ack editAck) {
+		t.Helper()
+		line, err := answer.ReadString('\n')
+		if err != nil {
+			t.Fatalf("%v after %q", err, line)
+		}
+		a.decode(line, &ack)
+		return ack
+	}
+	for i := 1; i <= 3; i++ {
+		if _, err := fmt.Fprintf(pw, "{\"set\":[\"n\",%d]}\n{\"commit\":\"%d\"}\n", i, i); err != nil {
+			t.Fatal(err)
+		}
+		ack := read()
+		if ack.Line != 2*i || ack.Ops != i || ack.Changes != i {
+			t.Fatalf("acknowledgement %d: %+v", i, ack)
+		}
+		var heads []crdt.ChangeHash
+		a.decode(a.ok("GET", doc+"/heads", "", ""), &heads)
+		if diff := cmp.Diff(heads, ack.Heads); diff != "" {
+			t.Fatal(diff)
+		}
+	}
+	// An empty commit is acknowledged too; nothing is no change.
+	fmt.Fprintf(pw, "{\"commit\":\"\"}\n")
+	if ack := read(); ack.Line != 7 || ack.Changes != 3 {
+		t.Fatalf("empty commit: %+v", ack)
+	}
+	fmt.Fprintf(pw, "{\"set\":[\"n\",4]}") // the end of the input commits
+	pw.Close()
+	if ack := read(); ack.Line != 8 || ack.Ops != 4 || ack.Changes != 4 {
+		t.Fatalf("at the end: %+v", ack)
+	}
+	if sum := read(); sum.Line != 0 || sum.Ops != 4 || sum.Changes != 4 {
+		t.Fatalf("sum: %+v", sum)
+	}
+	if line, err := answer.ReadString('\n'); err != io.EOF {
+		t.Fatalf("after the sum: %q %v", line, err)
+	}
+}
+
+func TestEditReportsProblemByLine(t *testing.T) {
+	a := newAPI(t)
+	doc := a.newDoc(`{}`)
+	resp := a.send("POST", doc+"/edit", typeLines, strings.NewReader("{\"set\":[\"a\",1]}\n{\"commit\":\"\"}\nbad\n"), "Accept", typeLines)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(strings.TrimSuffix(string(text), "\n"), "\n")
+	var last problemRow
+	a.decode(lines[len(lines)-1], &last)
+	if len(lines) != 2 || last.Problem == nil || last.Problem.Line != 3 || last.Problem.Exit != 2 {
+		t.Errorf("%s", text)
+	}
+}
+
+func TestEditSplitsLongRuns(t *testing.T) {
+	a := newAPI(t)
+	doc := a.newDoc(`{"l":[]}`)
+	const n = 2*maxChangeOps + 10
+	var in bytes.Buffer
+	for i := range n {
+		fmt.Fprintf(&in, "{\"insert\":[\"l\",%d,%d]}\n", i, i)
+	}
+	resp := a.send("POST", doc+"/edit", typeLines, &in, "Accept", typeLines)
+	defer resp.Body.Close()
+	var acks []editAck
+	for d := json.NewDecoder(resp.Body); ; {
+		var ack editAck
+		if err := d.Decode(&ack); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		acks = append(acks, ack)
+	}
+	if len(acks) < 3 || acks[0].Line > maxChangeOps || acks[len(acks)-2].Line != n || acks[len(acks)-1].Ops != n {
+		t.Fatalf("acknowledgements %+v", acks)
+	}
+	var list []int
+	a.decode(a.ok("GET", doc+"?path=l", "", ""), &list)
+	if len(list) != n || list[n-1] != n-1 {
+		t.Errorf("%d items", len(list))
+	}
+}
+
+// TestEditSplitsLargeLines: one line may be more than a change can hold.
+func TestEditSplitsLargeLines(t *testing.T) {
+	a := newAPI(t)
+	doc := a.newDoc(`{"t":"[]"}`)
+	want := "[]"
+	edit := func(lines ...string) {
+		t.Helper()
+		a.ok("POST", doc+"/edit", typeLines, strings.Join(lines, "\n"))
+		var got string
+		a.decode(a.ok("GET", doc+"?path=t", "", ""), &got)
+		if got != want {
+			t.Fatalf("%d bytes instead of %d", len(got), len(want))
+		}
+	}
+	piece := strings.Repeat("x", 250_000)
+	want = "[" + piece + "]"
+	edit(`{"splice":["t",1,0,"` + piece + `"]}`)
+	want = "[y" + strings.Repeat("z", 150_000) + "]"
+	edit(`{"set":["t","` + want + `"]}`)
+	want = "[]"
+	edit(`{"splice":["t",1,150001,""]}`)
+	// A splice that ends past the text leaves nothing of itself.
+	if status, text := a.call("POST", doc+"/edit", typeLines, `{"splice":["t",0,300000,""]}`); status != 400 {
+		t.Errorf("%d %s", status, text)
+	}
+	edit()
+	full := strings.Repeat("é", (maxLine-len(`{"set":["t",""]}`))/2)
+	want = full
+	edit(`{"set":["t","`+full+`"]}`, "")
+}
+
+func TestEditBoundsWhatIsUncommitted(t *testing.T) {
+	a := newAPI(t)
+	doc := a.newDoc(`{}`)
+	line := `{"set":["a",` + strings.Repeat(" ", maxLine-20) + "1]}\n"
+	n := maxUncommitted/len(line) + 1
+	in := io.MultiReader(strings.NewReader("{\"set\":[\"kept\",1]}\n{\"commit\":\"\"}\n"), strings.NewReader(strings.Repeat(line, n)))
+	resp := a.send("POST", doc+"/edit", typeLines, in)
+	defer resp.Body.Close()
+	var p Problem
+	if err := json.NewDecoder(resp.Body).Decode(&p); err != nil {
+		t.Fatal(err)
+	}
+	if p.Line != n+2 || p.Exit != 2 {
+		t.Errorf("%+v", p)
+	}
+	if got := a.ok("GET", doc, "", ""); got != "{\"kept\":1}\n" {
+		t.Errorf("left %s", got)
+	}
+}
+
+func TestCutRunes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s, n := rapid.String().Draw(t, "s"), rapid.IntRange(0, 5).Draw(t, "n")
+		head, tail := cutRunes(s, n)
+		runes := []rune(s)
+		k := min(n, len(runes))
+		if head != string(runes[:k]) || tail != string(runes[k:]) {
+			t.Fatalf("%q cut at %d: %q and %q", s, n, head, tail)
+		}
+	})
+}
+
+func FuzzParseEditOp(f *testing.F) {
+	for _, s := range []string{
+		`{"set":["a/b",{"x":[1,"y"]}]}`, `{"del":["a"]}`, `{"insert":["a",0,1]}`, `{"splice":["t",1,2,"x"],"unit":"utf16"}`,
+		`{"inc":["n",-1]}`, `{"counter":["n",1]}`, `{"commit":"m"}`, `{"set":["a",1],"set":["a",2]}`, `{`, `{}{}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, line []byte) {
+		op, err := parseEditOp(line)
+		if err != nil {
+			if p := ProblemOf(err); p.Exit != 2 {
+				t.Fatalf("%v is exit %d", err, p.Exit)
+			}
+			return
+		}
+		if !json.Valid(line) {
+			t.Fatalf("%q was taken for JSON", line)
+		}
+		if _, known := editArgs[op.kind]; !known && op.kind != "commit" {
+			t.Fatalf("kind %q", op.kind)
+		}
+	})
+}
+
+func FuzzPatches(f *testing.F) {
+	f.Add([]byte(`[{"op":"add","path":"/a","value":1},{"op":"move","from":"/a","path":"/b/-"}]`))
+	f.Add([]byte(`{"a":{"b":null},"c":[1,2]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, parse := range []func([]byte) (func(*crdt.Tx) error, error){parseJSONPatch, parseMergePatch, parseEdits} {
+			if patch, err := parse(body); err != nil && ProblemOf(err).Exit != 2 || err == nil && patch == nil {
+				t.Fatalf("%q: %v", body, err)
+			}
+		}
+	})
+}
