@@ -183,4 +183,3 @@ func TestCloseOnAFullDisk(t *testing.T) {
 		t.Error(err)
 	}
 }
-
