@@ -3,13 +3,15 @@ package netsync
 import (
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 
 	"github.com/pipes-sync/pipes/acl"
 	"github.com/pipes-sync/pipes/crdt"
 	"github.com/pipes-sync/pipes/crdt/set"
 )
 
-// Why an item is refused for good, besides the errors of packages acl and set.
+// Why an item is refused, besides the errors of packages acl and set.
 var (
 	ErrWrongDocument = errors.New("netsync: item of another document or scope")
 	ErrOlderHeads    = errors.New("netsync: item knows less of its scopes than the one before it")
@@ -24,7 +26,7 @@ const (
 	Admitted Status = iota + 1 // new, authentic and granted: keep it
 	Known                      // here already
 	Pending                    // names what is not here; Verdict.Err says what
-	Refused                    // never; Verdict.Err says why
+	Refused                    // never in this form; Verdict.Err says why
 )
 
 func (s Status) String() string {
@@ -41,19 +43,25 @@ func (s Status) String() string {
 	return fmt.Sprintf("status(%d)", uint8(s))
 }
 
-// A MissingError names what an item waits for: operations, change sets or both.
+// A MissingError names what an item waits for: operations, or change sets. Offer
+// the item again when they are here.
 type MissingError struct {
 	Ops  []acl.Ref
 	Sets []crdt.ChangeSetID
 }
 
 func (e *MissingError) Error() string {
-	switch {
-	case len(e.Sets) == 0:
-		return fmt.Sprintf("netsync: waits for operation %s of scope %s", e.Ops[0].Op, e.Ops[0].Scope)
-	default:
-		return fmt.Sprintf("netsync: waits for change set %s", e.Sets[0])
+	more := ""
+	if n := len(e.Ops) + len(e.Sets); n > 1 {
+		more = fmt.Sprintf(" and %d more", n-1)
 	}
+	switch {
+	case len(e.Sets) > 0:
+		return fmt.Sprintf("netsync: waits for change set %s%s", e.Sets[0], more)
+	case len(e.Ops) > 0:
+		return fmt.Sprintf("netsync: waits for operation %s of scope %s%s", e.Ops[0].Op, e.Ops[0].Scope, more)
+	}
+	return "netsync: waits"
 }
 
 // Verdict is the decision on one item.
@@ -70,7 +78,7 @@ type Verdict struct {
 // Context is what a replica knows of the document that items arrive for.
 type Context struct {
 	Document *set.Document
-	Graph    *set.Graph
+	Graph    *set.Graph // of Document
 	Access   *acl.State
 	// Header answers the header of an item in Graph.
 	Header func(crdt.ChangeSetID) (*set.Header, error)
@@ -79,41 +87,58 @@ type Context struct {
 	Admitted func(*set.Set)
 }
 
-// Admit decides on a run of items. It is the only way in: connections and bundles
-// use it alike. Admitted items are added to the graph, so the caller must
-// keep them, or drop the graph when it cannot. The error is the caller's own, from
-// Context.Header; then nothing is decided.
+// Admit decides on a run of items and answers a verdict on each, in their order. It
+// is the only way in: connections and bundles use it alike. Admitted items are added
+// to the graph, so the caller must keep them, or drop the graph when it cannot.
 //
 // The order of checks, cheap to dear; size, quota and strict decoding came before:
-// known id; payload hash; document and scope; chain; cover; grants on the path in
+// known id; document and scope; payload hash; chain; cover; grants on the path in
 // the past of the heads, and standing; incarnation; heads not older than those of
 // the item before. What needs the seal opened comes when the document is read:
 // seal, actor, deps, change guard, apply (see package replica). An item that fails
 // those is inert, and stays where it is.
+//
+// An item of the run is authentic by its own signature or that of a later one, or
+// by the cover. Of admitted items only the last that carries a signature was looked
+// at: Admit takes the signatures of the others off, so that a signature which is
+// kept is always a verified one.
+//
+// The error is the caller's own: from Context.Header, when nothing was decided; or
+// it wraps [ErrItems], when the items are not one run (what [DecodeItems] answers
+// is); or the graph is not the document's, and is to be dropped.
 func Admit(c *Context, items Items) ([]Verdict, error) {
+	if n := set.CutRun(items.Sets, math.MaxInt); n < len(items.Sets) {
+		return nil, fmt.Errorf("%w: item %d does not continue it", ErrItems, n)
+	}
 	verdicts, from, to := c.classify(items.Sets)
 	if from == to {
 		return verdicts, nil
 	}
-	end, cover := items.authenticate(to)
-	for i := max(from, end); i < to; i++ {
-		verdicts[i].Status, verdicts[i].Err = Refused, set.ErrSignature
+	proof := items.authenticate(from, to)
+	for i := max(from, proof.end); i < to; i++ {
+		verdicts[i].Status, verdicts[i].Err = Refused, proof.err
 	}
-	if end <= from {
+	if proof.end <= from {
 		return verdicts, nil
 	}
 	status, err, own := c.authority(&items.Sets[from].Header)
 	if own != nil {
 		return nil, own
 	}
-	for i := from; i < end; i++ {
+	for i := from; i < proof.end; i++ {
 		v := &verdicts[i]
-		if v.Status, v.Err = status, err; status == Admitted {
-			c.enter(v)
+		if v.Status, v.Err = status, err; status != Admitted {
+			continue
+		}
+		if i != proof.signed {
+			v.Set.Sig = nil
+		}
+		if err := c.enter(v); err != nil {
+			return nil, err
 		}
 	}
-	if v := &verdicts[end-1]; v.Status == Admitted {
-		v.Cover = cover
+	if status == Admitted {
+		verdicts[proof.end-1].Cover = proof.cover
 	}
 	return verdicts, nil
 }
@@ -146,63 +171,25 @@ func (c *Context) classify(items []*set.Set) (verdicts []Verdict, from, to int) 
 	return verdicts, from, to
 }
 
+// cheap is every check of one item that needs neither a key nor a log.
 func (c *Context) cheap(it *set.Set) error {
-	if it.Header.Doc != c.Document.ID() || it.Header.Scope != c.Document.Genesis.Scope {
+	h := &it.Header
+	if h.Doc != c.Document.ID() || h.Scope != c.Document.Genesis.Scope {
 		return ErrWrongDocument
 	}
-	return it.CheckPayload()
-}
-
-// authenticate answers how many of the items, up to n, are authentic, and the cover
-// of the last of these where it has no signature of its own. Signatures that were
-// not looked at are taken off: whoever keeps an item keeps no unverified one.
-func (it Items) authenticate(n int) (end int, cover *set.Cover) {
-	end, err := set.Authenticate(it.Sets[:n])
-	if err != nil {
-		end = 0
+	if err := it.CheckPayload(); err != nil {
+		return err
 	}
-	signed := end - 1
-	if end < n {
-		if cover = it.coverAfter(n); cover.Verify(it.Sets[n-1]) == nil {
-			end = n
-		} else {
-			cover = nil
-		}
+	if slices.Contains(h.Deps, crdt.ChangeSetID(h.Doc)) {
+		return fmt.Errorf("%w: the document is among its deps", set.ErrChain)
 	}
-	for i := range end {
-		if i != signed {
-			it.Sets[i].Sig = nil
-		}
+	if h.Seq == 1 {
+		return nil
 	}
-	return end, cover
-}
-
-// coverAfter makes a cover of the items from n on, or of them and the cover that
-// came along.
-func (it Items) coverAfter(n int) *set.Cover {
-	cover := &set.Cover{}
-	for _, s := range it.Sets[n:] {
-		bare := s.Bare()
-		cover.Items = append(cover.Items, bare)
-		if bare.Sig != nil {
-			return cover
-		}
+	if p, ok := c.Graph.Place(h.Prev); ok && (p.Chain != h.Chain() || p.Seq+1 != h.Seq) {
+		return fmt.Errorf("%w: prev is not the item before", set.ErrChain)
 	}
-	if it.Cover != nil {
-		cover.Items = append(cover.Items, it.Cover.Items...)
-	}
-	return cover
-}
-
-// enter adds an item to the graph.
-func (c *Context) enter(v *Verdict) {
-	res, err := c.Graph.Add(&v.Set.Header, v.Set.ID())
-	if err != nil {
-		v.Status, v.Err = Refused, err
-		return
-	}
-	v.Forked = res.Status == set.Forked
-	c.Admitted(v.Set)
+	return nil
 }
 
 // missing lists what h names and neither the graph has nor is before.
@@ -218,94 +205,16 @@ func (c *Context) missing(h *set.Header, before crdt.ChangeSetID) (ids []crdt.Ch
 	return ids
 }
 
-// authority holds the claim of a run's items, which share path and heads, against
-// the logs. own is an error of the caller's, err one of the items.
-func (c *Context) authority(h *set.Header) (status Status, err, own error) {
-	heads := rows(h.Heads)
-	person, status, err := mayWrite(c.Access, h.Scope, h.Device, h.Path, heads)
-	if status != Admitted {
-		return status, err, nil
-	}
-	if h.Seq == 1 {
-		if err := announced(c.Access, person, h.Device, h.Incarnation, heads); err != nil {
-			return Refused, err, nil
-		}
-		return Admitted, nil, nil
-	}
-	prev, own := c.Header(h.Prev)
-	if own != nil {
-		return 0, nil, own
-	}
-	ok, err := c.Access.NotOlder(heads, rows(prev.Heads))
-	if err == nil && !ok {
-		err = ErrOlderHeads
+// enter adds an item that passed every check to the graph.
+func (c *Context) enter(v *Verdict) error {
+	res, err := c.Graph.Add(&v.Set.Header, v.Set.ID())
+	if err == nil && res.Status != set.Added && res.Status != set.Forked {
+		err = fmt.Errorf("it is %s", res.Status)
 	}
 	if err != nil {
-		return Refused, err, nil
+		return fmt.Errorf("netsync: the graph does not take item %s, which passed every check: %w", v.Set.ID(), err)
 	}
-	return Admitted, nil, nil
-}
-
-// mayWrite decides whether a device may write in a scope, by the logs it names.
-func mayWrite(s *acl.State, scope crdt.ScopeID, device crdt.DeviceID, path []crdt.AccessOpID, heads []acl.Row) (crdt.ScopeID, Status, error) {
-	a, err := s.Authorize(scope, device, path, heads)
-	var pending *acl.PendingError
-	switch {
-	case errors.As(err, &pending):
-		return a.Person, Pending, &MissingError{Ops: pending.Missing}
-	case err != nil:
-		return a.Person, Refused, err
-	case a.Role < acl.Writer:
-		return a.Person, Refused, &acl.DeniedError{Scope: scope, Grant: a.Grant, Why: acl.DeniedRole, Have: a.Role, Need: acl.Writer}
-	}
-	return a.Person, Admitted, nil
-}
-
-// announced holds the first item of a chain against the author's person log: the
-// incarnation must be announced there, in the past of heads, and heads may not be
-// older than the announcement.
-func announced(s *acl.State, person crdt.ScopeID, device crdt.DeviceID, inc crdt.Incarnation, heads []acl.Row) error {
-	log, ok := s.Log(person)
-	if !ok {
-		return ErrIncarnation
-	}
-	var known []crdt.AccessOpID
-	for _, row := range heads {
-		if row.Scope == person {
-			known = row.Heads
-		}
-	}
-	past, _ := log.Past(known)
-	for op := range log.All() {
-		b, ok := op.Body.(*acl.Incarnation)
-		if !ok || b.Device != device || b.Incarnation != inc || !past.Has(op.ID()) {
-			continue
-		}
-		if ok, err := s.NotOlder(heads, b.Heads); err != nil || !ok {
-			return errors.Join(ErrOlderHeads, err)
-		}
-		return nil
-	}
-	return ErrIncarnation
-}
-
-// AdmitDocument decides on an arriving genesis by the rule of any item: authentic,
-// and its author a writer of the scope by what it knew. Its status is Admitted,
-// Pending or Refused.
-func AdmitDocument(s *acl.State, d *set.Document) Verdict {
-	if err := d.Verify(); err != nil {
-		return Verdict{Status: Refused, Err: err}
-	}
-	g := &d.Genesis
-	_, status, err := mayWrite(s, g.Scope, g.Device, g.Path, rows(g.Heads))
-	return Verdict{Status: status, Err: err}
-}
-
-// rows are the heads of an item as package acl takes them.
-func rows(heads []set.Heads) []acl.Row {
-	out := make([]acl.Row, len(heads))
-	for i, h := range heads {
-		out[i] = acl.Row{Scope: h.Scope, Heads: h.Ops}
-	}
-	return out
+	v.Forked = res.Status == set.Forked
+	c.Admitted(v.Set)
+	return nil
 }

@@ -6,8 +6,8 @@
 //
 // # Frames
 //
-// A frame is an unsigned LEB128 length and so many bytes of dag-cbor, at most
-// [MaxFrame]: an array whose first item is the frame's type.
+// A frame is an unsigned LEB128 length, in its shortest form, and so many bytes of
+// dag-cbor, at most [MaxFrame]: an array whose first item is the frame's type.
 //
 //	begin    = [1, version, device, incarnation]
 //	ops      = [2, scope, [operation, ...]]     signature and encoding of each (package acl)
@@ -15,6 +15,11 @@
 //	run      = [4, run, cover]                  consecutive items of one chain (package set)
 //	part     = [5, part, cover]                 a piece of a run larger than a frame
 //	end      = [6, frames, SHA-256]
+//
+// Cover is the empty byte string where there is none, and of at most
+// [MaxCoverBytes]. A run of several items encodes to at most half a frame less 4
+// KiB, so that its headers fit a cover; only a single item may be longer, and
+// travels in parts. Of its parts the last may carry the cover.
 //
 // # Bundles
 //
@@ -26,13 +31,15 @@
 // matter who carried a bundle or who made it.
 //
 // Frames come in phases, and never one of an earlier phase after one of a later:
-// logs of persons, logs of other scopes, documents, runs. Who reads them in order
-// never meets content before the rights it depends on.
+// operations, documents, runs and their parts. Who reads them in order never meets
+// content before the rights it depends on. Among operations those of persons come
+// first, by the writer's courtesy: a reader keeps what comes too early waiting.
 //
 // # Order of checks
 //
 // [Admit] is the one function that decides on arriving items, cheap checks before
-// dear ones; see there.
+// dear ones, and [AdmitDocument] on arriving documents; see there. An item is judged
+// by what it names and never by who carried it.
 //
 // The package is pure: no clock, no randomness, no goroutines; of I/O it sees an
 // io.Reader and an io.Writer.

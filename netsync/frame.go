@@ -3,13 +3,19 @@ package netsync
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/pipes-sync/pipes/crdt"
 	"github.com/pipes-sync/pipes/crdt/dagcbor"
 )
 
-// ErrFrame is wrapped when bytes are not a frame this version knows.
-var ErrFrame = errors.New("netsync: bad frame")
+// Errors of decoding frames.
+var (
+	// ErrFrame is wrapped when bytes are not a frame this version knows.
+	ErrFrame = errors.New("netsync: bad frame")
+	// ErrUnsupported is wrapped as well when a later version may know it.
+	ErrUnsupported = errors.New("netsync: unknown to this version")
+)
 
 // Type tells frames apart. Never renumber.
 type Type uint8
@@ -143,8 +149,8 @@ func (f End) appendTo(b []byte) []byte {
 	return dagcbor.AppendBytes(dagcbor.AppendUint(b, f.Frames), f.Hash[:])
 }
 
-// Encode answers a frame's bytes, without the length in front. It does not bound
-// them: whoever fills a frame keeps it below [MaxFrame].
+// Encode answers a frame's bytes, without the length in front. It does not judge
+// them: what is beyond the limits does not decode again.
 func Encode(f Frame) []byte {
 	b := dagcbor.AppendArray(nil, f.fields()+1)
 	b = dagcbor.AppendUint(b, uint64(f.Type()))
@@ -180,7 +186,9 @@ func read(r *dagcbor.Reader, t Type) (Frame, error) {
 	switch t {
 	case TypeBegin:
 		var f Begin
-		r.Expect(Version)
+		if v := r.Uint(math.MaxInt64); r.Err() == nil && v != Version {
+			return nil, fmt.Errorf("%w: version %d", ErrUnsupported, v)
+		}
 		r.Fixed(f.Device[:])
 		r.Fixed(f.Incarnation[:])
 		return f, nil
@@ -202,11 +210,11 @@ func read(r *dagcbor.Reader, t Type) (Frame, error) {
 		return Part{r.Bytes(1, MaxFrame), optional(r)}, nil
 	case TypeEnd:
 		var f End
-		f.Frames = r.Uint(1 << 53)
+		f.Frames = r.Uint(math.MaxInt64)
 		r.Fixed(f.Hash[:])
 		return f, nil
 	}
-	return nil, errors.New("unknown to this version")
+	return nil, ErrUnsupported
 }
 
 // optional reads a byte string that is absent when empty.
