@@ -56,9 +56,10 @@
 // [ErrDiskFull] and reads go on; writing is possible again once there is room.
 //
 // A log is read up to a torn end, as a power cut leaves it. Damage further in
-// is told from that and reported, but for the last 32 to 64 KiB of a log:
-// there Pebble cannot tell, and records acknowledged just before a crash would
-// be lost with it in silence. What peers know of this device reveals it.
+// is told from that and reported, except near the end (measured: in the last
+// 40 KiB of 170; Pebble's note of how far a log was synced may fall behind
+// further in longer ones). Damage there takes the records after it along in
+// silence, acknowledged ones too. What peers know of this device reveals it.
 //
 // # Lifetimes
 //
