@@ -7,7 +7,7 @@ TARGETS  = windows/amd64 android/arm64 js/wasm
 FUZZTIME ?= 30s
 HOSTILE_N ?= 1000000
 
-.PHONY: all check build test race lint pure fuzz hostile bench cover demo
+.PHONY: all check build test race lint pure fuzz hostile soak bench cover demo
 
 all: check
 
@@ -48,6 +48,10 @@ fuzz:
 ## hostile: mutated changes against the real core in a child process
 hostile:
 	$(GO) run ./crdt/opset/hostile -n $(HOSTILE_N)
+
+## soak: the whole paper trace through the command line, killed at 50 random moments
+soak:
+	$(GO) test ./cmd/pipes -run PaperThroughTheCommandLine -count 1 -v -timeout 30m -soak
 
 ## bench: ours beside the bare parts, in one run
 bench:
