@@ -93,7 +93,8 @@ const (
 )
 
 // Reader reads one state of a document. Ids that the document does not have are
-// [ErrNoObject], an object of the wrong kind is [ErrType].
+// [ErrNoObject], an object of the wrong kind is [ErrType]. An object that was made
+// after the state which is read is either empty or [ErrNoObject].
 type Reader interface {
 	ObjectReader
 	TextReader
@@ -122,7 +123,8 @@ type TextReader interface {
 
 // Writer is an open transaction. Operations that fail leave no trace. Reading
 // sees what was written. Commit and Rollback end it; afterwards every method
-// answers [ErrDone].
+// answers [ErrDone]. Ids of what was made before a Rollback must not be used
+// again: the next transaction may give them to something else.
 type Writer interface {
 	Reader
 	ObjectWriter

@@ -26,6 +26,10 @@
 // it. While a map is read its values take about 1.1 KB each; lists are read
 // [window] items at a time.
 //
+// On Linux the first document limits glibc's allocator to two heaps, unless
+// MALLOC_ARENA_MAX is set: with one for each thread, tens of megabytes would stay.
+// [Trim] gives back at once what Close gives back from time to time.
+//
 // Every call frees the core's results before it returns, and what Go gets is its
 // own copy. The only results that live longer are ids of the [maxHandles] objects
 // used last, which belong to the Doc.
@@ -39,6 +43,13 @@
 //
 // Reading at heads costs time in proportion to the size of the object, for each
 // call: read whole objects, or [Doc.Fork] once and read that.
+//
+// # Differences from JavaScript
+//
+// Where marks of one name but different values overlap, because they were set at
+// the same time, the core may give one of them another extent than Automerge 3
+// does: about one in a thousand random documents has such a place. What is stored
+// and exchanged is the same.
 //
 // The core is version 0.5 of 2023 as github.com/automerge/automerge-go ships it,
 // for linux and darwin on amd64 and arm64. Only its static library is used.

@@ -137,6 +137,29 @@ func (e Engine) marks(t *testing.T) {
 	})
 }
 
+// expansions: "a[bc]d" with "+" inserted at the end of the mark and "-" at its start.
+func (e Engine) expansions(t *testing.T) {
+	for x, want := range map[crdt.Expand][2]int{
+		crdt.ExpandAfter: {2, 5}, crdt.ExpandBefore: {1, 4}, crdt.ExpandBoth: {1, 5}, crdt.ExpandNone: {2, 4},
+	} {
+		d := e.open(t, 1)
+		var id crdt.ObjID
+		change(t, d, func(w crdt.Writer) {
+			id = put(t, w, crdt.Root, "t", crdt.Object(crdt.KindText))
+			must(t, w.Splice(id, 0, 0, "abcd"))
+			must(t, w.Mark(id, crdt.Mark{Start: 1, End: 3, Name: "m", Value: crdt.Bool(true)}, x))
+		})
+		change(t, d, func(w crdt.Writer) {
+			must(t, w.Splice(id, 3, 0, "+"))
+			must(t, w.Splice(id, 1, 0, "-"))
+		})
+		marks := value[[]crdt.Mark](t)(now(t, d).Marks(id))
+		if len(marks) != 1 || [2]int{marks[0].Start, marks[0].End} != want {
+			t.Errorf("expansion %d: got %v, want %v", x, marks, want)
+		}
+	}
+}
+
 // refusals: what cannot be done is an error of the right kind, and leaves no trace.
 func (e Engine) refusals(t *testing.T) {
 	d := e.open(t, 1)

@@ -23,6 +23,7 @@ func Run(t *testing.T, e Engine) {
 	t.Run("lists", e.lists)
 	t.Run("texts", e.texts)
 	t.Run("marks", e.marks)
+	t.Run("expansions", e.expansions)
 	t.Run("refusals", e.refusals)
 	t.Run("transactions", e.transactions)
 	t.Run("conflicts", e.conflicts)
