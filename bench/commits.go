@@ -54,7 +54,7 @@ func commits(ctx context.Context, e *env) (*section, error) {
 		bytes += r.size
 	}
 	s := &section{
-		Name: "commits", Title: fmt.Sprintf("Commits of %d bytes typed, a second", editBytes),
+		Title: fmt.Sprintf("Commits of %d bytes typed, a second", editBytes),
 		Note: fmt.Sprintf("An edit sets a key, appends to a list or appends to a text, in turn, in one of %d "+
 			"documents. The replica signs, seals and syncs each; the store alone is given the records the replica "+
 			"gave it; a file is appended and synced with as many bytes, %d on average, by one writer. "+

@@ -9,8 +9,8 @@
 // Absolute times say more about a machine than about a program, so each section
 // measures what it compares in turns, round after round, and a ratio is the median
 // of the ratios within a round. Whatever else the machine is doing then slows both
-// sides. Rows with a bound say whether it was reached; a bound that was missed is
-// no error.
+// sides. Times of work that needs no disk are quoted in processor time too, and bounds
+// of such rows are on that. A bound that was missed is reported and is no error.
 //
 // Everything runs with default options: each change is checked, signed, sealed and
 // synced. What a row claims to have done is verified before its time counts.

@@ -57,7 +57,7 @@ func guard(_ context.Context, e *env) (*section, error) {
 		return nil
 	}
 	return &section{
-		Name: "guard", Title: fmt.Sprintf("The guard: %d changes, %d operations", len(chunks), ops),
+		Title: fmt.Sprintf("The guard: %d changes, %d operations", len(chunks), ops),
 		Note: "The paper's changes, decoded strictly and held against the document's history, per operation. " +
 			"State kept is what Go's heap has grown by, after a collection.",
 		Rows: []*row{

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"time"
 )
@@ -34,9 +35,14 @@ func fullSize(dir string, t *trace) *env {
 	}
 }
 
-// sections are all there are, in the order of a run.
-func sections() []func(context.Context, *env) (*section, error) {
-	return []func(context.Context, *env) (*section, error){paper, guard, mapRead, commits, many}
+// sections are all there are, in the order of a run, each with what sets it up.
+func sections() []setup {
+	return []setup{{"paper", paper}, {"guard", guard}, {"mapread", mapRead}, {"commits", commits}, {"many", many}}
+}
+
+type setup struct {
+	name string
+	run  func(context.Context, *env) (*section, error)
 }
 
 // numbersFile is what --write-doc writes, from the root of the module.
@@ -120,35 +126,46 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	return rep.publish(o, stdout)
 }
 
+// chosen are the sections with the names in a comma-separated list, all for "".
+func chosen(only string) ([]setup, error) {
+	all := sections()
+	if only == "" {
+		return all, nil
+	}
+	var some []setup
+	for _, name := range strings.Split(only, ",") {
+		i := slices.IndexFunc(all, func(s setup) bool { return s.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no section %q", name)
+		}
+		some = append(some, all[i])
+	}
+	return some, nil
+}
+
 // measureAll measures the sections that were asked for.
 func measureAll(ctx context.Context, e *env, o options, stderr io.Writer) (*report, error) {
-	rep := &report{Started: time.Now().UTC(), Machine: machine(e.dir), Rounds: o.rounds}
-	only := strings.FieldsFunc(o.only, func(r rune) bool { return r == ',' })
-	left := map[string]bool{}
-	for _, name := range only {
-		left[name] = true
+	which, err := chosen(o.only)
+	if err != nil {
+		return nil, err
 	}
-	for _, build := range sections() {
-		s, err := build(ctx, e)
+	rep := &report{Started: time.Now().UTC(), Machine: machine(e.dir), Rounds: o.rounds}
+	for _, w := range which {
+		s, err := w.run(ctx, e)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", w.name, err)
 		}
-		if len(only) == 0 || left[s.Name] {
-			delete(left, s.Name)
-			err = s.measure(ctx, o.rounds, func(done int) {
-				fmt.Fprintf(stderr, "%s: round %d of %d\n", s.Name, done, o.rounds)
-			})
-			rep.Sections = append(rep.Sections, s)
-		}
+		s.Name = w.name
+		err = s.measure(ctx, o.rounds, func(done int) {
+			fmt.Fprintf(stderr, "%s: round %d of %d\n", s.Name, done, o.rounds)
+		})
 		if s.close != nil {
 			err = errors.Join(err, s.close())
 		}
 		if err != nil {
 			return nil, err
 		}
-	}
-	for name := range left {
-		return nil, fmt.Errorf("there is no section %q", name)
+		rep.Sections = append(rep.Sections, s)
 	}
 	rep.Machine.LoadAfter = load()
 	rep.Seconds = time.Since(rep.Started).Seconds()

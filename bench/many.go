@@ -40,7 +40,7 @@ const childEnv = "PIPES_BENCH_OPEN"
 func many(_ context.Context, e *env) (*section, error) {
 	each := fmt.Sprintf("µs each of %d", e.docs)
 	return &section{
-		Name: "many", Title: "Many small documents",
+		Title: "Many small documents",
 		Note: fmt.Sprintf("A document has a text of %d characters and a number. NewDoc returns when the "+
 			"document is on the disk: its key, its list of members, its genesis and its first change set. The replica of %d "+
 			"documents is then opened in a new process, from the file cache; memory is what that process has "+

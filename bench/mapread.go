@@ -28,7 +28,7 @@ func mapRead(ctx context.Context, e *env) (*section, error) {
 		return nil, err
 	}
 	s := &section{
-		Name: "mapread", Title: "Reading a map",
+		Title: "Reading a map",
 		Note: fmt.Sprintf("One key after the other, in no order, %d reads a round. View.Get is the engine "+
 			"through the document API; Doc.Read is one call of the replica for all reads, Doc.Get one for each.", e.reads),
 	}

@@ -50,7 +50,7 @@ func paper(_ context.Context, e *env) (*section, error) {
 		return nil
 	}
 	return &section{
-		Name: "paper", Title: fmt.Sprintf("A paper typed: %d edits, %d a change", len(e.trace.edits), perChange),
+		Title: fmt.Sprintf("A paper typed: %d edits, %d a change", len(e.trace.edits), perChange),
 		Note: "Time from an empty document to the finished text; for the replica until it is on the disk, " +
 			"signed, sealed and synced. The text is compared with the recorded one, after the replica has " +
 			"been closed and opened again.",
