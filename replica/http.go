@@ -39,7 +39,7 @@ const (
 // Responses that stream (edit, bundle, check) need an HTTP server that can write
 // while it reads, as net/http's can. Errors are [Problem] objects.
 func (r *Replica) Handler() http.Handler {
-	h := &handler{r: r, mux: http.NewServeMux(), log: r.log}
+	h := &handler{r: r, mux: http.NewServeMux(), log: r.log, maxOps: maxChangeOps}
 	for _, rt := range h.routes() {
 		h.mux.HandleFunc(rt.pattern, h.wrap(rt.serve))
 	}
@@ -47,9 +47,10 @@ func (r *Replica) Handler() http.Handler {
 }
 
 type handler struct {
-	r   *Replica
-	mux *http.ServeMux
-	log *slog.Logger
+	r      *Replica
+	mux    *http.ServeMux
+	log    *slog.Logger
+	maxOps int // where long runs of edits are split
 }
 
 // serveFunc answers a request, or gives an error before it wrote anything. An

@@ -25,13 +25,18 @@ type api struct {
 	url string
 }
 
-func newAPI(t testing.TB) *api {
+func newAPI(t testing.TB) *api { return newAPIWith(t, maxChangeOps) }
+
+// newAPIWith splits runs of edits at maxOps operations.
+func newAPIWith(t testing.TB, maxOps int) *api {
 	t.Helper()
 	r, err := Init(t.Context(), t.TempDir(), &Options{Name: "Ann"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(r.Handler())
+	h := r.Handler()
+	h.(*handler).maxOps = maxOps
+	s := httptest.NewServer(h)
 	t.Cleanup(func() {
 		s.Close()
 		if err := r.Close(); err != nil {
@@ -218,9 +223,9 @@ func TestHandlerLists(t *testing.T) {
 }
 
 func TestNewDocOfAnySize(t *testing.T) {
-	a := newAPI(t)
-	text := strings.Repeat("ä", 120_000)
-	list := slices.Repeat([]int{7}, 130_000)
+	a := newAPIWith(t, 1000)
+	text := strings.Repeat("ä", 2_400)
+	list := slices.Repeat([]int{7}, 2_600)
 	want, err := json.Marshal(map[string]any{"list": list, "nested": map[string]any{"text": text}, "small": 1})
 	if err != nil {
 		t.Fatal(err)
@@ -228,6 +233,9 @@ func TestNewDocOfAnySize(t *testing.T) {
 	doc := a.newDoc(string(want))
 	if got := a.ok("GET", doc, "", ""); got != string(want)+"\n" {
 		t.Errorf("got %d bytes, want %d", len(got), len(want))
+	}
+	if n := len(a.log(doc)); n < 5 {
+		t.Errorf("%d changes, of which none may have more than 1000 operations", n)
 	}
 	if status, body := a.call("POST", "/v1/docs", typeJSON, `{"a":"`+strings.Repeat("x", maxBody)+`"}`); status != 413 {
 		t.Errorf("too large: %d %s", status, body)

@@ -54,15 +54,15 @@ func (h *handler) newDoc(w http.ResponseWriter, r *http.Request) error {
 
 // create makes a document in one change, or in as many as its size takes.
 func (h *handler) create(r *http.Request, root map[string]any, size int) (*Doc, error) {
-	if cost(root) <= maxChangeOps && size <= maxChangeBytes {
+	if cost(root) <= h.maxOps && size <= maxChangeBytes {
 		return h.r.NewDoc(r.Context(), root)
 	}
 	d, err := h.r.NewDoc(r.Context(), nil)
 	if err != nil {
 		return nil, err
 	}
-	run := editRun{doc: d}
-	if err := run.apply(r.Context(), "", splitSet(crdt.Path{}, root), 0); err != nil {
+	run := editRun{doc: d, limit: h.maxOps}
+	if err := run.apply(r.Context(), "", splitSet(crdt.Path{}, root, h.maxOps), 0); err != nil {
 		return nil, fmt.Errorf("document %s is not complete: %w", d.ID(), err)
 	}
 	return d, d.Flush(r.Context())

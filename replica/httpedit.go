@@ -44,7 +44,7 @@ func (h *handler) editDoc(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s := &editStream{ctx: r.Context(), run: editRun{doc: d}, w: w, rc: http.NewResponseController(w), lines: wantsLines(r)}
+	s := &editStream{ctx: r.Context(), run: editRun{doc: d, limit: h.maxOps}, w: w, rc: http.NewResponseController(w), lines: wantsLines(r)}
 	if err := s.rc.EnableFullDuplex(); err != nil && s.lines {
 		return badRequest("this connection cannot answer while it reads: %v", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -141,9 +142,9 @@ func TestEditReportsProblemByLine(t *testing.T) {
 }
 
 func TestEditSplitsLongRuns(t *testing.T) {
-	a := newAPI(t)
+	const limit, n = 1000, 2*1000 + 10
+	a := newAPIWith(t, limit)
 	doc := a.newDoc(`{"l":[]}`)
-	const n = 2*maxChangeOps + 10
 	var in bytes.Buffer
 	for i := range n {
 		fmt.Fprintf(&in, "{\"insert\":[\"l\",%d,%d]}\n", i, i)
@@ -160,7 +161,7 @@ func TestEditSplitsLongRuns(t *testing.T) {
 		}
 		acks = append(acks, ack)
 	}
-	if len(acks) < 3 || acks[0].Line > maxChangeOps || acks[len(acks)-2].Line != n || acks[len(acks)-1].Ops != n {
+	if len(acks) != 4 || acks[0].Line != limit || acks[1].Line != 2*limit || acks[2].Line != n || acks[3].Ops != n {
 		t.Fatalf("acknowledgements %+v", acks)
 	}
 	var list []int
@@ -172,7 +173,8 @@ func TestEditSplitsLongRuns(t *testing.T) {
 
 // TestEditSplitsLargeLines: one line may be more than a change can hold.
 func TestEditSplitsLargeLines(t *testing.T) {
-	a := newAPI(t)
+	const limit = 1000
+	a := newAPIWith(t, limit)
 	doc := a.newDoc(`{"t":"[]"}`)
 	want := "[]"
 	edit := func(lines ...string) {
@@ -184,21 +186,34 @@ func TestEditSplitsLargeLines(t *testing.T) {
 			t.Fatalf("%d bytes instead of %d", len(got), len(want))
 		}
 	}
-	piece := strings.Repeat("x", 250_000)
+	piece := strings.Repeat("x", 2_500)
 	want = "[" + piece + "]"
 	edit(`{"splice":["t",1,0,"` + piece + `"]}`)
-	want = "[y" + strings.Repeat("z", 150_000) + "]"
+	want = "[y" + strings.Repeat("z", 1_500) + "]"
 	edit(`{"set":["t","` + want + `"]}`)
-	want = "[]"
-	edit(`{"splice":["t",1,150001,""]}`)
-	// A splice that ends past the text leaves nothing of itself.
-	if status, text := a.call("POST", doc+"/edit", typeLines, `{"splice":["t",0,300000,""]}`); status != 400 {
+	// A splice that ends past the text leaves nothing of itself, not even its first piece.
+	if status, text := a.call("POST", doc+"/edit", typeLines, `{"splice":["t",0,3000,""]}`); status != 400 {
 		t.Errorf("%d %s", status, text)
 	}
 	edit()
-	full := strings.Repeat("é", (maxLine-len(`{"set":["t",""]}`))/2)
-	want = full
-	edit(`{"set":["t","`+full+`"]}`, "")
+	want = "[]"
+	edit(`{"splice":["t",1,1501,""]}`)
+	for _, c := range a.log(doc) {
+		if c.Ops > limit {
+			t.Errorf("a change of %d operations", c.Ops)
+		}
+	}
+}
+
+// TestEditTakesTheLongestLine is one at the real limits.
+func TestEditTakesTheLongestLine(t *testing.T) {
+	a := newAPI(t)
+	doc := a.newDoc(`{}`)
+	text := strings.Repeat("é", (maxLine-len(`{"set":["t",""]}`))/2)
+	a.ok("POST", doc+"/edit", typeLines, `{"set":["t","`+text+`"]}`)
+	if got := a.ok("GET", doc, "", ""); got != `{"t":"`+text+"\"}\n" {
+		t.Errorf("%d bytes", len(got))
+	}
 }
 
 func TestEditBoundsWhatIsUncommitted(t *testing.T) {
@@ -219,6 +234,72 @@ func TestEditBoundsWhatIsUncommitted(t *testing.T) {
 	if got := a.ok("GET", doc, "", ""); got != "{\"kept\":1}\n" {
 		t.Errorf("left %s", got)
 	}
+}
+
+// drawValue draws a JSON value that nests at most depth deep.
+func drawValue(t *rapid.T, depth int) any {
+	switch kind := rapid.IntRange(0, 5).Draw(t, "kind"); {
+	case kind <= 1:
+		return rapid.StringOfN(rapid.RuneFrom([]rune("ab𝄞")), 0, 12, -1).Draw(t, "text")
+	case kind == 2 || depth == 0:
+		return int64(rapid.IntRange(0, 9).Draw(t, "number"))
+	case kind == 3:
+		list := []any{}
+		for range rapid.IntRange(0, 5).Draw(t, "items") {
+			list = append(list, drawValue(t, depth-1))
+		}
+		return list
+	}
+	m := map[string]any{}
+	for i := range rapid.IntRange(0, 4).Draw(t, "keys") {
+		m[fmt.Sprint("k", i)] = drawValue(t, depth-1)
+	}
+	return m
+}
+
+// TestPiecesAddUp: however small a change may be, what an edit comes to is the same,
+// and no change is larger.
+func TestPiecesAddUp(t *testing.T) {
+	r, err := Init(t.Context(), t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	rapid.Check(t, func(rt *rapid.T) {
+		limit := rapid.IntRange(2, 9).Draw(rt, "limit")
+		before, value := drawValue(rt, 1), drawValue(rt, 3)
+		initial := map[string]any{"set": before, "list": []any{before}, "text": "0123456789"}
+		pos := rapid.IntRange(0, 10).Draw(rt, "pos")
+		del := rapid.IntRange(0, 10-pos).Draw(rt, "del")
+		ops := []editOp{
+			{kind: "set", path: crdt.At("set"), value: value},
+			{kind: "insert", path: crdt.At("list"), pos: 1, value: value},
+			{kind: "splice", path: crdt.At("text"), pos: pos, n: int64(del), text: "new 𝄞 text"},
+		}
+		want := map[string]any{"set": value, "list": []any{before, value}, "text": "0123456789"[:pos] + "new 𝄞 text" + "0123456789"[pos+del:]}
+
+		d, err := r.NewDoc(t.Context(), initial)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		run := editRun{doc: d, limit: limit}
+		if err := run.apply(t.Context(), "", slices.Values(ops), 0); err != nil {
+			rt.Fatal(err)
+		}
+		got, err := d.Get()
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			rt.Fatal(diff)
+		}
+		for c, err := range d.Log(t.Context()) {
+			// What is removed of a value that was there is not counted: 12 at most.
+			if err != nil || c.Seq > 1 && c.Ops > limit+12 {
+				rt.Fatalf("limit %d: a change of %d operations, %v", limit, c.Ops, err)
+			}
+		}
+	})
 }
 
 func TestCutRunes(t *testing.T) {

@@ -86,8 +86,8 @@ func TestPatchesAreMinimal(t *testing.T) {
 	if ops := log[len(log)-1].Ops; ops != 4 {
 		t.Errorf("replacing a word of three letters by one took %d operations, want 4", ops)
 	}
-	long := strings.Repeat("x", change.MaxOps+1)
-	if status, text := a.call("PATCH", doc, typeMerge, `{"text":"`+long+`"}`); status != 413 {
+	long := strings.Repeat("x", change.MaxMessage+1)
+	if status, text := a.call("PATCH", doc+"?message="+long, typeMerge, `{"text":""}`); status != 413 {
 		t.Errorf("too large for a change: %d %s", status, text)
 	}
 }

@@ -76,6 +76,7 @@ var problemTypes = []problemType{
 	{ErrNotFound, "not_found", http.StatusNotFound, 4, "not found", "list what is here with: pipes docs"},
 	{ErrClosed, "closed", http.StatusServiceUnavailable, 1, "the replica is closing", "try again"},
 	{ErrTooLarge, problemLarge, http.StatusRequestEntityTooLarge, 2, "too large", "split it: pipes edit takes any number of lines"},
+	{storage.ErrClosed, "closed", http.StatusServiceUnavailable, 1, "the replica is closing", "try again"},
 	{storage.ErrTooLarge, problemLarge, http.StatusRequestEntityTooLarge, 2, "too large", "split it: pipes edit takes any number of lines"},
 	{storage.ErrNewerFormat, "newer_format", http.StatusInternalServerError, 1, "written by a newer version", "use a newer pipes"},
 	{storage.ErrReadOnly, "read_only", http.StatusInternalServerError, 1, "the directory is read-only", "make it writable, or choose another with --dir"},

@@ -11,7 +11,8 @@ import (
 // editRun writes edits to a document, as few changes as the guard allows, without
 // waiting for the disk between them.
 type editRun struct {
-	doc *Doc
+	doc   *Doc
+	limit int // operations in a change: maxChangeOps
 	// begun, if not nil, hears of every change, in order.
 	begun func(editChange)
 	ops   int // lines that are edits and have been written
@@ -64,13 +65,13 @@ func (e *editRun) tell(c editChange) {
 // fill writes edits to one change, until there are no more or it is full.
 func (e *editRun) fill(tx *crdt.Tx, q *editQueue) error {
 	for size, first := 0, true; q.more; first = false {
-		q.expand(tx)
+		q.expand(tx, e.limit)
 		used, err := tx.Ops()
 		if err != nil {
 			return err
 		}
 		size += q.op.size
-		if !first && (used+q.op.cost() > maxChangeOps || size > maxChangeBytes) {
+		if !first && (used+q.op.cost() > e.limit || size > maxChangeBytes) {
 			return nil
 		}
 		if err := q.op.apply(tx); err != nil {
@@ -113,12 +114,12 @@ func (q *editQueue) next() bool {
 }
 
 // expand cuts the next edit if no change could hold it.
-func (q *editQueue) expand(tx *crdt.Tx) {
-	if q.op = q.op.overText(tx); q.op.cost() <= maxChangeOps {
+func (q *editQueue) expand(tx *crdt.Tx, limit int) {
+	if q.op = q.op.overText(tx, limit); q.op.cost() <= limit {
 		return
 	}
 	whole, cut := q.op, []editOp{}
-	for piece := range whole.pieces() {
+	for piece := range whole.pieces(limit) {
 		piece.line = whole.line
 		cut = append(cut, piece)
 	}

@@ -49,8 +49,8 @@ func (op *editOp) cost() int {
 }
 
 // overText is op as a splice if it sets a text to another and would cost more
-// than a change may: comparing them whole would delete the old one in one go.
-func (op editOp) overText(tx *crdt.Tx) editOp {
+// than limit: comparing them whole would delete the old one in one go.
+func (op editOp) overText(tx *crdt.Tx, limit int) editOp {
 	next, ok := op.value.(string)
 	if op.kind != "set" || !ok || len(op.path) == 0 {
 		return op
@@ -59,7 +59,7 @@ func (op editOp) overText(tx *crdt.Tx) editOp {
 	if err != nil || at.Kind() != crdt.KindText {
 		return op // Set knows what to say
 	}
-	if n, err := tx.Len(op.path); err != nil || n+op.cost() <= maxChangeOps {
+	if n, err := tx.Len(op.path); err != nil || n+op.cost() <= limit {
 		return op
 	}
 	old, err := tx.Text(op.path)
@@ -80,18 +80,18 @@ func (op editOp) overText(tx *crdt.Tx) editOp {
 	return op
 }
 
-// pieces cuts an edit that is too large for one change into several that are
-// not. Their sum is the same state, but a large value is written anew instead of
-// being compared with what is there.
-func (op editOp) pieces() iter.Seq[editOp] {
+// pieces cuts an edit that costs more than limit into several that do not. Their
+// sum is the same state, but a large value is written anew instead of being
+// compared with what is there.
+func (op editOp) pieces(limit int) iter.Seq[editOp] {
 	return func(yield func(editOp) bool) {
 		switch {
-		case op.cost() <= maxChangeOps:
+		case op.cost() <= limit:
 			yield(op)
 		case op.kind == "splice" && !op.utf16:
-			splitSplice(op, yield)
+			splitSplice(op, limit, yield)
 		case op.kind == "set":
-			for piece := range splitSet(op.path, op.value) {
+			for piece := range splitSet(op.path, op.value, limit) {
 				if !yield(piece) {
 					return
 				}
@@ -102,7 +102,7 @@ func (op editOp) pieces() iter.Seq[editOp] {
 			if !yield(head) {
 				return
 			}
-			splitInto(op.path.Join(crdt.Index(op.pos)), op.value, yield)
+			splitInto(op.path.Join(crdt.Index(op.pos)), op.value, limit, yield)
 		default:
 			yield(op)
 		}
@@ -110,18 +110,18 @@ func (op editOp) pieces() iter.Seq[editOp] {
 }
 
 // splitSplice deletes in portions, then inserts in portions.
-func splitSplice(op editOp, yield func(editOp) bool) bool {
+func splitSplice(op editOp, limit int, yield func(editOp) bool) bool {
 	need := int64(op.pos) + op.n
-	for left := op.n; left > 0; left -= maxChangeOps {
-		if !yield(editOp{kind: "splice", path: op.path, pos: op.pos, n: min(left, maxChangeOps), need: need}) {
+	for left := op.n; left > 0; left -= int64(limit) {
+		if !yield(editOp{kind: "splice", path: op.path, pos: op.pos, n: min(left, int64(limit)), need: need}) {
 			return false
 		}
 		need = 0
 	}
 	pos := op.pos
-	for text := op.text; text != ""; pos += maxChangeOps {
+	for text := op.text; text != ""; pos += limit {
 		var part string
-		part, text = cutRunes(text, maxChangeOps)
+		part, text = cutRunes(text, limit)
 		if !yield(editOp{kind: "splice", path: op.path, pos: pos, text: part}) {
 			return false
 		}
@@ -140,20 +140,20 @@ func cutRunes(s string, n int) (head, tail string) {
 }
 
 // splitSet makes what is at p read as v.
-func splitSet(p crdt.Path, v any) iter.Seq[editOp] {
+func splitSet(p crdt.Path, v any, limit int) iter.Seq[editOp] {
 	return func(yield func(editOp) bool) {
-		if cost(v) <= maxChangeOps || yield(editOp{kind: "set", path: p, value: hollow(v)}) {
-			splitRest(p, v, yield)
+		if cost(v) <= limit || yield(editOp{kind: "set", path: p, value: hollow(v)}) {
+			splitRest(p, v, limit, yield)
 		}
 	}
 }
 
 // splitRest writes v whole if it is small enough, else into its hollow, which is there.
-func splitRest(p crdt.Path, v any, yield func(editOp) bool) bool {
-	if cost(v) <= maxChangeOps {
+func splitRest(p crdt.Path, v any, limit int, yield func(editOp) bool) bool {
+	if cost(v) <= limit {
 		return yield(editOp{kind: "set", path: p, value: v})
 	}
-	return splitInto(p, v, yield)
+	return splitInto(p, v, limit, yield)
 }
 
 // hollow is the empty value of v's kind.
@@ -170,13 +170,13 @@ func hollow(v any) any {
 }
 
 // splitInto fills the empty value at p with what is in v.
-func splitInto(p crdt.Path, v any, yield func(editOp) bool) bool {
+func splitInto(p crdt.Path, v any, limit int, yield func(editOp) bool) bool {
 	switch v := v.(type) {
 	case string:
-		return splitSplice(editOp{path: p, text: v}, yield)
+		return splitSplice(editOp{path: p, text: v}, limit, yield)
 	case map[string]any:
 		for _, k := range slices.Sorted(maps.Keys(v)) {
-			for piece := range splitSet(p.Join(crdt.Key(k)), v[k]) {
+			for piece := range splitSet(p.Join(crdt.Key(k)), v[k], limit) {
 				if !yield(piece) {
 					return false
 				}
@@ -184,7 +184,7 @@ func splitInto(p crdt.Path, v any, yield func(editOp) bool) bool {
 		}
 	case []any:
 		for i, item := range v {
-			for piece := range (editOp{kind: "insert", path: p, pos: i, value: item}).pieces() {
+			for piece := range (editOp{kind: "insert", path: p, pos: i, value: item}).pieces(limit) {
 				if !yield(piece) {
 					return false
 				}
