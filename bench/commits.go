@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pipes-sync/pipes/crdt"
+	"github.com/pipes-sync/pipes/crdt/am"
 	"github.com/pipes-sync/pipes/replica"
 	"github.com/pipes-sync/pipes/storage"
 )
@@ -41,6 +42,7 @@ const (
 	commitRaw     = "append, fsync (one writer)"
 	commitStorage = "storage, Batch.Commit"
 	commitReplica = "replica, Doc.Change"
+	commitEngine  = "crdt/am alone, the same edits, no disk"
 )
 
 // commits counts synced commits a second.
@@ -58,7 +60,9 @@ func commits(ctx context.Context, e *env) (*section, error) {
 		Note: fmt.Sprintf("An edit sets a key, appends to a list or appends to a text, in turn, in one of %d "+
 			"documents. The replica signs, seals and syncs each; the store alone is given the records the replica "+
 			"gave it; a file is appended and synced with as many bytes, %d on average, by one writer. "+
-			"A call counts when what it wrote is on the disk. Each runs for %v a round in a new directory.",
+			"A call counts when what it wrote is on the disk. Each runs for %v a round in a new directory. CPU is "+
+			"how many there were for each second of all processors: with enough writers that is the limit, and the "+
+			"faster the disk the lower the ratio to it.",
 			commitDocs, bytes/len(records), e.commitFor),
 	}
 	atLeast := map[string]float64{commitStorage: 8, commitReplica: 5}
@@ -73,6 +77,7 @@ func commits(ctx context.Context, e *env) (*section, error) {
 			s.Rows = append(s.Rows, r)
 		}
 	}
+	s.Rows = append(s.Rows, &row{Name: commitEngine, Unit: "/s"})
 	s.round = func(ctx context.Context, s *section) error {
 		for _, n := range writerCounts {
 			for _, m := range []struct {
@@ -88,7 +93,7 @@ func commits(ctx context.Context, e *env) (*section, error) {
 				}
 			}
 		}
-		return nil
+		return engineEdits(ctx, s, e)
 	}
 	return s, nil
 }
@@ -167,7 +172,8 @@ func sampleRecords(ctx context.Context, dir string) (records []record, err error
 }
 
 // rate runs commit over and over for the time of a round, by so many writers, and
-// notes how many a second there were. It answers how many in all.
+// notes how many a second there were, and how many a second of processor time. It
+// answers how many in all.
 func (s *section) rate(ctx context.Context, name string, writers int, d time.Duration, commit func(writer, n int) error) (int, error) {
 	var wg sync.WaitGroup
 	done, errs := make([]int, writers), make([]error, writers)
@@ -190,7 +196,9 @@ func (s *section) rate(ctx context.Context, name string, writers int, d time.Dur
 	for _, n := range done {
 		total += n
 	}
-	s.put(name, float64(total)/took.wall)
+	r := s.find(name)
+	r.Samples = append(r.Samples, float64(total)/took.wall)
+	r.CPUSamples = append(r.CPUSamples, float64(total)/took.cpu)
 	return total, nil
 }
 
@@ -284,6 +292,31 @@ func replicaCommits(ctx context.Context, s *section, name string, writers int, e
 		return fmt.Errorf("%s: %d more commits were acknowledged than are there", name, total)
 	}
 	return nil
+}
+
+// engineEdits is the part of a commit that the core takes: edits by one goroutine,
+// made into changes that go nowhere.
+func engineEdits(ctx context.Context, s *section, e *env) (err error) {
+	docs := make([]*am.Doc, commitDocs)
+	defer func() {
+		for _, d := range docs {
+			if d != nil {
+				err = errors.Join(err, d.Close())
+			}
+		}
+	}()
+	for i := range docs {
+		if docs[i], err = am.New(crdt.ActorID{byte(i)}, nil); err != nil {
+			return err
+		}
+		if err := transact(docs[i], func(tx *crdt.Tx) error { return tx.Set(nil, startDoc()) }); err != nil {
+			return err
+		}
+	}
+	_, err = s.rate(ctx, commitEngine, 1, e.commitFor, func(_, n int) error {
+		return transact(docs[n%commitDocs], makeEdit(n))
+	})
+	return err
 }
 
 // parallel calls f with 0 to n-1, so many at a time.

@@ -11,8 +11,10 @@ import (
 	"github.com/pipes-sync/pipes/replica"
 )
 
-// A keyed is the same map twice: in the engine, and in a document of a replica.
+// A keyed is the same map three times: in the bare core, in the engine, and in a
+// document of a replica.
 type keyed struct {
+	bare   *bareMap
 	keys   []string
 	paths  []crdt.Path // of the keys
 	engine *am.Doc
@@ -29,13 +31,15 @@ func mapRead(ctx context.Context, e *env) (*section, error) {
 	}
 	s := &section{
 		Title: "Reading a map",
-		Note: fmt.Sprintf("One key after the other, in no order, %d reads a round. View.Get is the engine "+
-			"through the document API; Doc.Read is one call of the replica for all reads, Doc.Get one for each.", e.reads),
+		Note: fmt.Sprintf("All keys, each far from the one before, %d reads a round: most of what a read touches is in no cache "+
+			"of the processor. View.Get is the engine through the document API; Doc.Read is one call of the "+
+			"replica for all reads, Doc.Get one for each.", e.reads),
 	}
 	var maps []*keyed
 	s.close = func() error {
 		errs := []error{r.Close()}
 		for _, m := range maps {
+			m.bare.close()
 			errs = append(errs, m.engine.Close())
 		}
 		return errors.Join(errs...)
@@ -85,6 +89,9 @@ func newKeyed(ctx context.Context, r *replica.Replica, n int) (*keyed, error) {
 		reader, err = m.engine.At(nil)
 		m.view = crdt.NewView(reader)
 	}
+	if err == nil {
+		m.bare, err = newBareMap(n)
+	}
 	if err != nil {
 		return nil, errors.Join(err, m.engine.Close())
 	}
@@ -100,6 +107,7 @@ func (m *keyed) name(what string) string {
 }
 
 const (
+	readBare = "bare core, loop in C"
 	readView = "crdt/am, View.Get"
 	readRead = "replica, Doc.Read"
 	readGet  = "replica, Doc.Get"
@@ -107,15 +115,20 @@ const (
 
 func (m *keyed) rows() []*row {
 	return []*row{
-		{Name: m.name(readView), Unit: "ns", bound: m.bound},
-		{Name: m.name(readRead), Unit: "ns", Base: m.name(readView), bound: m.bound},
-		{Name: m.name(readGet), Unit: "ns", Base: m.name(readView)},
+		{Name: m.name(readBare), Unit: "ns"},
+		{Name: m.name(readView), Unit: "ns", Base: m.name(readBare), bound: m.bound},
+		{Name: m.name(readRead), Unit: "ns", Base: m.name(readBare), bound: m.bound},
+		{Name: m.name(readGet), Unit: "ns", Base: m.name(readBare)},
 	}
 }
 
 func (m *keyed) round(ctx context.Context, s *section, reads int) error {
 	each := 1e9 / float64(reads)
-	err := s.clock(ctx, m.name(readView), each, func() error { return m.readAll(m.view, reads) })
+	err := s.clock(ctx, m.name(readBare), each, func() error { return m.bare.read(stride, reads) })
+	if err != nil {
+		return err
+	}
+	err = s.clock(ctx, m.name(readView), each, func() error { return m.readAll(m.view, reads) })
 	if err != nil {
 		return err
 	}
@@ -136,8 +149,12 @@ func (m *keyed) round(ctx context.Context, s *section, reads int) error {
 	})
 }
 
-// at is the key of read i: all of them, in no order.
-func (m *keyed) at(i int) int { return i * 7919 % len(m.keys) }
+// stride is how many keys lie between one read and the next. It is a prime that
+// divides no number of keys in use, so all of them are read.
+const stride = 7919
+
+// at is the key of read i.
+func (m *keyed) at(i int) int { return i * stride % len(m.keys) }
 
 func (m *keyed) readAll(v crdt.View, reads int) error {
 	for i := range reads {
