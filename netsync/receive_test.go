@@ -29,7 +29,8 @@ func (n *node) bundle(from *device, cut func() bool) ([]byte, error) {
 		}
 	}
 	if n.doc == nil {
-		return b.Bytes(), w.Close()
+		err := w.Close()
+		return b.Bytes(), err
 	}
 	if err := w.Write(Document{Item: n.doc.Encode()}); err != nil {
 		return nil, err
