@@ -52,7 +52,7 @@ func (doctorCmd) Run(a *app) error {
 	p.clock(time.Now())
 	if p.directory() {
 		p.replica(a.ctx)
-		p.space()
+		p.space(freeSpace(p.dir))
 	}
 	if err := a.printValue(p.found, printSymptoms); err != nil {
 		return err
@@ -186,8 +186,7 @@ func (p *patient) lock(ctx context.Context) {
 // reserve is what storage.Options.Reserve is when nobody sets it.
 const reserve = 64 << 20
 
-func (p *patient) space() {
-	free, known := freeSpace(p.dir)
+func (p *patient) space(free uint64, known bool) {
 	switch {
 	case !known:
 		p.add("space", levelOK, "", "the system does not tell how much is free")
