@@ -89,15 +89,24 @@ type Vector map[Chain][]Tip
 // Vector is the graph's state vector. Tips ascend by id.
 func (g *Graph) Vector() Vector {
 	v := make(Vector, len(g.chains))
-	for c, ct := range g.chains {
-		tips := make([]Tip, len(ct.tips))
-		for i, n := range ct.tips {
-			tips[i] = Tip{g.seq(n), g.nodes[n].id}
-		}
-		slices.SortFunc(tips, func(a, b Tip) int { return compareIDs(a.ID, b.ID) })
-		v[c] = tips
+	for c := range g.chains {
+		v[c] = g.ChainTips(c)
 	}
 	return v
+}
+
+// ChainTips are the tips of one chain, ascending by id; nil if it has no items.
+func (g *Graph) ChainTips(c Chain) []Tip {
+	ct := g.chains[c]
+	if ct == nil {
+		return nil
+	}
+	tips := make([]Tip, len(ct.tips))
+	for i, n := range ct.tips {
+		tips[i] = Tip{g.seq(n), g.nodes[n].id}
+	}
+	slices.SortFunc(tips, func(a, b Tip) int { return compareIDs(a.ID, b.ID) })
+	return tips
 }
 
 // Missing compares the graph with another replica's state vector, of a graph that
