@@ -3,6 +3,7 @@ package replica
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/pipes-sync/pipes/crdt"
 	"github.com/pipes-sync/pipes/crdt/dagcbor"
@@ -41,14 +42,24 @@ func (r *Replica) openJournal() (err error) {
 	return r.journal.Clear()
 }
 
+// errJournal is wrapped when the journal cannot be written: that says nothing about
+// the change set.
+var errJournal = errors.New("replica: journal")
+
 // applying runs f, which feeds a change set to the engine, with the set's name in
 // the journal.
 func (r *Replica) applying(doc crdt.DocID, id crdt.ChangeSetID, f func() error) error {
 	slot, err := r.journal.Begin(encodeNote(doc, id))
 	if err != nil {
-		return fmt.Errorf("replica: journal: %w", err)
+		return fmt.Errorf("%w: %w", errJournal, err)
 	}
-	return errors.Join(f(), r.journal.End(slot))
+	if err := f(); err != nil {
+		return errors.Join(err, r.journal.End(slot))
+	}
+	if err := r.journal.End(slot); err != nil {
+		return fmt.Errorf("%w: %w", errJournal, err)
+	}
+	return nil
 }
 
 func encodeNote(doc crdt.DocID, id crdt.ChangeSetID) []byte {
@@ -64,8 +75,13 @@ func decodeNote(b []byte) (doc crdt.DocID, id crdt.ChangeSetID, err error) {
 	return doc, id, r.Done()
 }
 
-// encodeReason is why an item is in quarantine.
+// maxReason bounds why an item is in quarantine, in bytes.
+const maxReason = 1 << 10
+
+// encodeReason is why an item is in quarantine. The text may quote what others
+// wrote: it is cut, and made UTF-8.
 func encodeReason(reason string) []byte {
+	reason = strings.ToValidUTF8(reason[:min(len(reason), maxReason)], "?")
 	b := dagcbor.AppendArray(nil, 2)
 	return dagcbor.AppendText(dagcbor.AppendUint(b, 1), reason)
 }
@@ -74,7 +90,7 @@ func decodeReason(b []byte) string {
 	r := dagcbor.NewReader(b)
 	r.Array(2, 2)
 	r.Expect(1)
-	reason := r.Text(1 << 10)
+	reason := r.Text(maxReason)
 	if r.Done() != nil {
 		return "reason not readable"
 	}

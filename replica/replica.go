@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/pipes-sync/pipes/crdt"
 	"github.com/pipes-sync/pipes/storage"
@@ -34,20 +35,45 @@ func Open(ctx context.Context, dir string, o *Options) (*Replica, error) {
 	opt := o.withDefaults()
 	store, err := openStore(ctx, dir, &opt)
 	if errors.Is(err, ErrNoReplica) && !opt.NoCreate {
-		return Init(ctx, dir, o)
+		r, made := Init(ctx, dir, o)
+		if !errors.Is(made, ErrExists) {
+			return r, made
+		}
+		store, err = openStore(ctx, dir, &opt) // somebody else was faster
 	}
 	if err != nil {
 		return nil, err
 	}
+	if err := finish(store, &opt); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
 	return newReplica(store, dir, opt)
+}
+
+// finish founds the person of a store that has none because the process that made
+// it ended too early: there is nothing else in it then.
+func finish(store *storage.Store, opt *Options) error {
+	if _, err := store.Singleton(identityRecord); !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	for _, err := range store.Scopes() {
+		if err != nil {
+			return err
+		}
+		return nil // an identity that is lost: loading it says so
+	}
+	if err := checkName(opt.Name); err != nil {
+		return err
+	}
+	return found(store, opt.Name)
 }
 
 // Init creates a replica, with a new person whose first device it is, and opens
 // it. Where one lives it answers an [*ExistsError].
 func Init(ctx context.Context, dir string, o *Options) (*Replica, error) {
 	opt := o.withDefaults()
-	if len(opt.Name) > maxName {
-		return nil, fmt.Errorf("replica: a name of %d bytes, at most %d", len(opt.Name), maxName)
+	if err := checkName(opt.Name); err != nil {
+		return nil, err
 	}
 	var store *storage.Store
 	err := waitLock(ctx, opt.LockWait, func() (err error) {
@@ -64,6 +90,13 @@ func Init(ctx context.Context, dir string, o *Options) (*Replica, error) {
 		return nil, errors.Join(err, store.Close())
 	}
 	return newReplica(store, dir, opt)
+}
+
+func checkName(name string) error {
+	if len(name) > maxName || !utf8.ValidString(name) {
+		return fmt.Errorf("replica: a name is UTF-8 of at most %d bytes, and not %.20q of %d", maxName, name, len(name))
+	}
+	return nil
 }
 
 // found keeps a new identity and the log of its person.
