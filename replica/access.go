@@ -64,14 +64,18 @@ func (a *access) announce() error {
 
 // loadLocked brings the log of a scope into memory, and the logs its operations
 // rest on. A scope that is not in the store is no error.
-func (a *access) loadLocked(scope crdt.ScopeID) error {
+func (a *access) loadLocked(scope crdt.ScopeID) (err error) {
 	if a.mu.loaded[scope] {
 		return nil
 	}
 	a.mu.loaded[scope] = true
+	defer func() {
+		if err != nil {
+			delete(a.mu.loaded, scope) // half a log is none
+		}
+	}()
 	for stored, err := range a.store.Ops(scope) {
 		if err != nil {
-			delete(a.mu.loaded, scope)
 			return fmt.Errorf("replica: read log of scope %s: %w", scope, err)
 		}
 		op, err := acl.DecodeVerified(stored.Value)
@@ -122,6 +126,7 @@ func (a *access) add(ops []*acl.Op, refused func(*acl.Op, error)) (added int, er
 	defer batch.Discard()
 	for _, op := range ops {
 		if err := errors.Join(a.loadLocked(op.Scope), a.needsLocked(op)); err != nil {
+			a.forgetLocked()
 			return 0, err
 		}
 		res, err := a.mu.state.Add(op)
@@ -241,6 +246,13 @@ func (a *access) secret(scope crdt.ScopeID, epoch crdt.EpochID) ([32]byte, error
 		return [32]byte{}, err
 	}
 	return [32]byte(s.Bytes()), nil
+}
+
+// now is the generation that answers given now belong to.
+func (a *access) now() uint64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.mu.generation
 }
 
 func (a *access) close() {

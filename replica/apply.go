@@ -17,13 +17,21 @@ var coders = sync.Pool{New: func() any { return new(set.Coder) }}
 
 // apply opens an item that the graph holds and feeds its changes to the guard and
 // the engine. An item that fails on the way is noted as inert and is no error.
-// errRebuild asks for the content to be made anew without it.
+// errRebuild asks for the content to be made anew without it; with any error the
+// content is not to be used any more.
 func (d *Doc) apply(st *docState, c *content, s *set.Set) error {
 	id := s.ID()
+	if c.apart(&s.Header, id) {
+		return nil
+	}
+	if _, bad := c.quarantine[id]; bad {
+		return nil
+	}
 	opened, checked, err := d.unseal(st, c, s)
 	switch {
-	case errors.Is(err, acl.ErrNoKey), errors.Is(err, acl.ErrPending), errors.Is(err, acl.ErrBadEpoch), errors.Is(err, set.ErrNoPayload):
+	case isKeyless(err):
 		c.keyless[id] = err
+		c.epochs[s.Header.Epoch] = struct{}{}
 		return nil
 	case isInert(err):
 		c.inert[id] = err
@@ -34,23 +42,58 @@ func (d *Doc) apply(st *docState, c *content, s *set.Set) error {
 	fresh, err := c.admit(opened.Changes)
 	if err != nil {
 		c.inert[id] = err
-		if len(fresh) == 0 {
-			return nil
-		}
-		return d.rebuildWithout(id, err) // the guard has taken the changes before
+		return nil
 	}
 	if len(fresh) > 0 {
 		err = d.r.applying(d.id, id, func() error { return c.engine.Apply(fresh, c.guard.Heads()) })
+		if errors.Is(err, errJournal) {
+			return err
+		}
 		if err != nil {
 			return d.rebuildWithout(id, fmt.Errorf("the engine did not take it: %w", err))
 		}
 	}
 	index := c.note(&s.Header, id, checked.Seq)
 	for _, hash := range checked.Hashes {
-		c.carry(hash, index)
+		c.carry(st.graph, hash, index)
 	}
 	c.unsaved += len(fresh)
 	return nil
+}
+
+// apart notes an item that contributes nothing because of where it stands, and
+// answers whether it is one: it lost where its device wrote two, it has such an item
+// in its past, or one without a key. The items it names were looked at before it.
+//
+// What rests on an item without a key waits for it, whatever it says itself: so that
+// what is applied is the same whether the key comes first or last.
+func (c *content) apart(h *set.Header, id crdt.ChangeSetID) bool {
+	if c.lost[id] {
+		c.inert[id] = errForkLoser
+		return true
+	}
+	for _, before := range append([]crdt.ChangeSetID{h.Prev}, h.Deps...) {
+		if c.inert[before] == errForkLoser {
+			c.inert[id] = errForkLoser
+			return true
+		}
+		if _, ok := c.keyless[before]; ok {
+			c.keyless[id] = errKeylessPast
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	errForkLoser   = errors.New("its device wrote two items in one place, and this branch lost")
+	errKeylessPast = errors.New("it rests on a change set that has no key here")
+)
+
+// isKeyless reports whether an item cannot be read yet: that is no fault of its.
+func isKeyless(err error) bool {
+	return errors.Is(err, acl.ErrNoKey) || errors.Is(err, acl.ErrPending) ||
+		errors.Is(err, acl.ErrBadEpoch) || errors.Is(err, set.ErrNoPayload)
 }
 
 // unseal opens an item and holds its content against the rules that bind changes
@@ -76,23 +119,31 @@ func isInert(err error) bool {
 	return errors.As(err, &inert)
 }
 
-// admit runs changes through the guard and answers those that are new. With an
-// error, the ones before the change at fault are answered, and in the guard.
+// admit runs the changes of a set through the guard, which takes them all or none,
+// and answers those that are new.
 func (c *content) admit(changes [][]byte) (fresh [][]byte, err error) {
-	for _, chunk := range changes {
-		decoded, err := change.Decode(chunk)
-		if err != nil {
-			return fresh, err
+	decoded := make([]*change.Change, len(changes))
+	for i, chunk := range changes {
+		if decoded[i], err = change.Decode(chunk); err != nil {
+			return nil, err
 		}
-		switch out := c.add(decoded); out.Status {
-		case opset.Applied:
-			fresh = append(fresh, chunk)
-		case opset.Known:
+	}
+	outcomes, ok := c.guard.AddAll(decoded)
+	if !ok {
+		switch last := outcomes[len(outcomes)-1]; last.Status {
 		case opset.Invalid, opset.Equivocates:
-			return fresh, out.Err
+			return nil, last.Err
 		default:
-			c.guard.Forget()
-			return fresh, fmt.Errorf("it rests on a change that contributes nothing (%s)", out.Status)
+			return nil, fmt.Errorf("it rests on a change that contributes nothing (%s)", last.Status)
+		}
+	}
+	for i, out := range outcomes {
+		if out.Status != opset.Applied {
+			continue
+		}
+		fresh = append(fresh, changes[i])
+		if decoded[i].Actor == c.own {
+			c.ownLast = decoded[i].Hash
 		}
 	}
 	return fresh, nil

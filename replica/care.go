@@ -152,11 +152,7 @@ func (r *Replica) checkDoc(ctx context.Context, id crdt.DocID, report *CheckRepo
 			return fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 		report.Sets += st.graph.Len()
-		bad, err := d.quarantined()
-		if err != nil {
-			return err
-		}
-		c, err := d.build(st, bad, false)
+		c, err := d.read(st, false)
 		if err != nil {
 			return err
 		}

@@ -76,11 +76,11 @@ func (d *Doc) Begin(ctx context.Context, message string, fn func(*crdt.Tx) error
 	}
 	p := &Pending{}
 	err := d.opened(ctx, "change", func(*content) error {
-		c, err := d.turnLocked() // waiting may have unloaded the content
+		c, err := d.turnLocked(ctx) // waiting may have unloaded the content
 		if err != nil {
 			return err
 		}
-		if d.mu.standing, err = d.r.access.standing(d.mu.state.doc.Genesis.Scope, acl.ActionWrite, d.mu.standing); err != nil {
+		if err := d.standLocked(c); err != nil {
 			return err
 		}
 		if c, err = d.joinTipsLocked(c); err != nil {
@@ -96,8 +96,16 @@ func (d *Doc) Begin(ctx context.Context, message string, fn func(*crdt.Tx) error
 
 // turnLocked waits until there is room in the queue and nobody holds it, and
 // answers the content.
-func (d *Doc) turnLocked() (*content, error) {
+func (d *Doc) turnLocked(ctx context.Context) (*content, error) {
+	defer context.AfterFunc(ctx, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.mu.changed.Broadcast()
+	})()
 	for d.mu.paused > 0 || len(d.mu.queue) >= maxQueued {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		d.mu.changed.Wait()
 	}
 	st, err := d.loadLocked()
@@ -107,14 +115,56 @@ func (d *Doc) turnLocked() (*content, error) {
 	return d.openLocked(st)
 }
 
+// standLocked finds this device's standing as a writer. What is queued is written
+// under the last one that there was.
+func (d *Doc) standLocked(c *content) error {
+	if err := d.continuesLocked(c); err != nil {
+		return err
+	}
+	st, err := d.r.access.standing(d.mu.state.doc.Genesis.Scope, acl.ActionWrite, d.mu.standing)
+	if err == nil {
+		d.mu.standing = st
+	}
+	return err
+}
+
+// continuesLocked answers ErrCopied if this replica cannot go on from its last set:
+// there are two of them, or the last is left out here and nowhere else. What it
+// wrote would contradict what others have of it, and contribute nothing there.
+func (d *Doc) continuesLocked(c *content) error {
+	tips := d.mu.state.graph.ChainTips(d.r.chain())
+	if len(tips) > 1 {
+		return fmt.Errorf("%w: this replica's directory was copied, and both write as the same device", ErrCopied)
+	}
+	for _, tip := range tips {
+		why := c.quarantine[tip.ID]
+		if why == nil {
+			why = c.keyless[tip.ID]
+		}
+		if why != nil {
+			return fmt.Errorf("%w: change set %s is left out here: %w", ErrCopied, tip.ID, why)
+		}
+	}
+	return nil
+}
+
 // writeLocked runs the transaction and queues its change.
 func (d *Doc) writeLocked(c *content, p *Pending, message string, fn func(*crdt.Tx) error) error {
 	w, err := c.engine.Begin()
 	if err != nil {
 		return err
 	}
+	ended := false
+	defer func() {
+		if !ended { // fn panicked, and somebody may recover
+			err := w.Rollback()
+			d.r.log.Error("change undone after a panic", "doc", d.id.String(), "error", err)
+		}
+	}()
 	tx := crdt.NewTx(w)
-	if err := fn(tx); err != nil {
+	err = fn(tx)
+	ended = true
+	if err != nil {
 		return errors.Join(err, w.Rollback())
 	}
 	if n, err := tx.Ops(); err != nil || n > change.MaxOps {
@@ -162,6 +212,9 @@ func (d *Doc) guardOwn(c *content, written crdt.Change) error {
 // undoLocked takes back a change that the engine has and that must not be: what is
 // queued is made durable, and the content is read again.
 func (d *Doc) undoLocked(why error) error {
+	if st := d.mu.state; st != nil && st.content != nil {
+		st.content.spoiled = true // whoever gets the lock first must not build on it
+	}
 	err := d.settleLocked()
 	d.dropLocked()
 	d.resumeLocked()
@@ -259,7 +312,7 @@ func (d *Doc) headerLocked(joins []crdt.ChangeSetID) (set.Header, [32]byte) {
 		Device: d.r.id.device, Incarnation: d.r.id.incarnation, Seq: 1,
 		Prev: crdt.ChangeSetID(d.id),
 	}
-	if tips := st.graph.Vector()[d.r.chain()]; len(tips) > 0 {
+	if tips := st.graph.ChainTips(d.r.chain()); len(tips) > 0 {
 		h.Seq, h.Prev = tips[0].Seq+1, tips[0].ID
 	}
 	if h.Deps = joins; joins == nil {
@@ -328,7 +381,7 @@ func (d *Doc) placeOwnLocked(s *set.Set, batch []*local) error {
 	}
 	index := c.note(&s.Header, s.ID(), seq)
 	for _, l := range batch {
-		c.carry(l.hash, index)
+		c.carry(st.graph, l.hash, index)
 	}
 	c.unsaved += len(batch)
 	return nil

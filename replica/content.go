@@ -3,6 +3,7 @@ package replica
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/pipes-sync/pipes/crdt"
@@ -31,15 +32,20 @@ type content struct {
 	// What contributes nothing, and why: what broke a rule, what has no key here,
 	// and what the store says must not be applied.
 	inert, keyless, quarantine map[crdt.ChangeSetID]error
+	lost                       map[crdt.ChangeSetID]bool // see losers
 
-	unsaved int // changes since the last snapshot
+	epochs     map[crdt.EpochID]struct{} // that keyless items were sealed under
+	generation uint64                    // of the access state when these were tried last
+
+	unsaved int  // changes since the last snapshot
+	spoiled bool // the engine has a change that must not be: see undoLocked
 }
 
 // inQueue marks a change whose set is not written yet.
 const inQueue = -1
 
-// errRebuild means that a set turned out bad after the guard or the engine had
-// taken part of it: it is in quarantine now, and the content must be built anew.
+// errRebuild means that the engine did not take a set that the guard had taken: it
+// is in quarantine now, and the content must be built anew.
 var errRebuild = errors.New("replica: content must be rebuilt")
 
 func newContent(engine crdt.Engine, guard *opset.State, own crdt.ActorID) *content {
@@ -50,35 +56,63 @@ func newContent(engine crdt.Engine, guard *opset.State, own crdt.ActorID) *conte
 		tips:     map[crdt.ChangeSetID]struct{}{},
 		inert:    map[crdt.ChangeSetID]error{},
 		keyless:  map[crdt.ChangeSetID]error{},
+		epochs:   map[crdt.EpochID]struct{}{},
 	}
 }
 
 // openLocked answers the document's content, from a snapshot or from the change
 // sets. Whatever a change set holds, it opens: bad ones are left out.
 func (d *Doc) openLocked(st *docState) (*content, error) {
+	if c := st.content; c != nil && len(d.mu.queue) == 0 && (c.spoiled || d.keyCame(c, st)) {
+		st.close(d.r.log)
+	}
 	if st.content != nil {
 		return st.content, nil
 	}
-	bad, err := d.quarantined()
+	c, err := d.read(st, true)
 	if err != nil {
 		return nil, err
 	}
-	snapshot := true
-	for range st.graph.Len() + 2 { // each round but the last leaves out one more set
-		c, err := d.build(st, bad, snapshot)
-		if err == nil {
-			st.content, st.sets = c, nil
-			return c, nil
-		}
-		if !errors.Is(err, errRebuild) {
+	st.content, st.sets = c, nil
+	if err := d.freshHeadLocked(st); err != nil { // it can wait for room on the disk
+		d.r.log.Warn("head record not written", "doc", d.id.String(), "error", err)
+	}
+	return c, nil
+}
+
+// read makes the content, from a snapshot if it may. Each round but the last leaves
+// out one more set.
+func (d *Doc) read(st *docState, snapshot bool) (*content, error) {
+	for range st.graph.Len() + 2 {
+		bad, err := d.quarantined()
+		if err != nil {
 			return nil, err
+		}
+		c, err := d.build(st, bad, snapshot)
+		if !errors.Is(err, errRebuild) {
+			return c, err
 		}
 		snapshot = false
-		if bad, err = d.quarantined(); err != nil {
-			return nil, err
-		}
 	}
 	return nil, fmt.Errorf("%w: it does not come to rest", ErrDamaged)
+}
+
+// keyCame reports whether an item that could not be read can be now.
+func (d *Doc) keyCame(c *content, st *docState) bool {
+	if len(c.epochs) == 0 {
+		return false
+	}
+	now := d.r.access.now()
+	if c.generation == now {
+		return false
+	}
+	c.generation = now
+	for epoch := range c.epochs {
+		if _, err := d.r.access.secret(st.doc.Genesis.Scope, epoch); !isKeyless(err) {
+			return true
+		}
+	}
+	return false
 }
 
 // quarantined lists the document's items that are not to be applied, and why.
@@ -97,8 +131,8 @@ func (d *Doc) quarantined() (map[crdt.ChangeSetID]error, error) {
 func (d *Doc) build(st *docState, bad map[crdt.ChangeSetID]error, snapshot bool) (*content, error) {
 	var c *content
 	lost := losers(st.graph)
-	if snapshot && len(lost) == 0 {
-		c = d.loadSnapshot(st)
+	if snapshot {
+		c = d.loadSnapshot(st, lost)
 	}
 	if c == nil {
 		engine, err := am.New(d.actor(), nil)
@@ -107,16 +141,9 @@ func (d *Doc) build(st *docState, bad map[crdt.ChangeSetID]error, snapshot bool)
 		}
 		c = newContent(engine, opset.New(opset.Options{}), d.actor())
 	}
-	c.quarantine = bad
+	c.quarantine, c.lost, c.generation = bad, lost, d.r.access.now()
 	for id := range st.graph.All() {
-		if _, ok := bad[id]; ok {
-			continue
-		}
-		if slices.ContainsFunc(lost, func(l crdt.ChangeSetID) bool { return st.graph.Covers(id, l) }) {
-			c.inert[id] = errForkLoser
-			continue
-		}
-		if _, ok := c.applied[id]; ok {
+		if c.has(id) {
 			continue
 		}
 		s, err := d.take(st, id)
@@ -130,25 +157,21 @@ func (d *Doc) build(st *docState, bad map[crdt.ChangeSetID]error, snapshot bool)
 	return c, nil
 }
 
-var errForkLoser = errors.New("its device wrote two items in one place, and this branch lost")
-
 // losers are the items that lost where a device wrote two in one place: all but
 // the one with the lowest id.
-func losers(g *set.Graph) (ids []crdt.ChangeSetID) {
+func losers(g *set.Graph) map[crdt.ChangeSetID]bool {
+	lost := map[crdt.ChangeSetID]bool{}
 	for rivals := range g.Forks() {
 		winner := rivals[0]
-		for _, id := range rivals[1:] {
+		for _, id := range rivals {
+			lost[id] = true
 			if string(id[:]) < string(winner[:]) {
 				winner = id
 			}
 		}
-		for _, id := range rivals {
-			if id != winner {
-				ids = append(ids, id)
-			}
-		}
+		delete(lost, winner)
 	}
-	return ids
+	return lost
 }
 
 // actor is the Automerge actor under which this replica writes to the document.
@@ -170,6 +193,21 @@ func (c *content) add(decoded *change.Change) opset.Outcome {
 	return out
 }
 
+// has reports whether a set is applied.
+func (c *content) has(id crdt.ChangeSetID) bool {
+	_, ok := c.applied[id]
+	return ok
+}
+
+func (c *content) hasAny(ids iter.Seq[crdt.ChangeSetID]) bool {
+	for id := range ids {
+		if c.has(id) {
+			return true
+		}
+	}
+	return false
+}
+
 // note records an applied set, after which its chain stands at Automerge seq. It
 // answers the set's index.
 func (c *content) note(h *set.Header, id crdt.ChangeSetID, seq uint64) int32 {
@@ -184,8 +222,9 @@ func (c *content) note(h *set.Header, id crdt.ChangeSetID, seq uint64) int32 {
 	return int32(len(c.sets) - 1)
 }
 
-// carry says that the set at index carried a change.
-func (c *content) carry(hash crdt.ChangeHash, index int32) {
+// carry says that the set at index carried a change. A set that rests on another
+// which carried it too says nothing new: see inPast.
+func (c *content) carry(g *set.Graph, hash crdt.ChangeHash, index int32) {
 	at, ok := c.guard.Index(hash)
 	if !ok {
 		return
@@ -195,6 +234,10 @@ func (c *content) carry(hash crdt.ChangeHash, index int32) {
 	}
 	if c.carrier[at] == inQueue {
 		c.carrier[at] = index
+		return
+	}
+	covered := func(i int32) bool { return g.Covers(c.sets[index], c.sets[i]) }
+	if covered(c.carrier[at]) || slices.ContainsFunc(c.again[hash], covered) {
 		return
 	}
 	if c.again == nil {

@@ -16,11 +16,31 @@ import (
 // keys, whose values are those that [crdt.Tx.Set] takes. The document is durable
 // when NewDoc returns.
 func (r *Replica) NewDoc(ctx context.Context, initial any) (*Doc, error) {
+	if initial != nil {
+		if err := rehearse(initial); err != nil {
+			return nil, err
+		}
+	}
 	d, err := r.create(ctx, set.About{})
 	if err != nil || initial == nil {
 		return d, err
 	}
 	return d, d.Change(ctx, func(tx *crdt.Tx) error { return tx.Set(nil, initial) })
+}
+
+// rehearse writes initial content where it leaves no trace, so that none is left of
+// a document that cannot have it.
+func rehearse(initial any) error {
+	engine, err := newEngine(crdt.ActorID{})
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	w, err := engine.Begin()
+	if err != nil {
+		return err
+	}
+	return crdt.NewTx(w).Set(nil, initial)
 }
 
 // create makes an empty document: the genesis of its list, then its own.
@@ -73,6 +93,9 @@ func (n newScope) ID() crdt.ScopeID { return n.op.Scope }
 func (a *access) found(kind acl.Kind) (newScope, *standing, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if err := a.loadLocked(a.id.person); err != nil {
+		return newScope{}, nil, err
+	}
 	op, err := a.mu.state.NewScope(a.id.author(), kind, nonce16(), 0, time.Now().UnixMilli())
 	if err != nil {
 		return newScope{}, nil, err
@@ -93,6 +116,9 @@ func (a *access) found(kind acl.Kind) (newScope, *standing, error) {
 func (a *access) adopt(op *acl.Op) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if err := a.loadLocked(a.id.person); err != nil {
+		return err
+	}
 	a.mu.loaded[op.Scope] = true
 	_, err := a.mu.state.Add(op)
 	return err

@@ -19,6 +19,9 @@ var (
 	ErrWaiting   = errors.New("replica: waits for what is not here yet")
 	ErrTooLarge  = errors.New("replica: change is too large")
 	ErrClosed    = errors.New("replica: closed")
+	// ErrCopied means that this replica cannot continue its own history in a
+	// document. A backup, restored into a new directory, can.
+	ErrCopied = errors.New("replica: cannot continue what this device wrote; back up, restore into a new directory and go on there")
 
 	ErrBadBundle       = netsync.ErrBundle // *netsync.BundleError, *ImportError
 	ErrExists          = storage.ErrReplicaExists

@@ -1,7 +1,9 @@
 package replica
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -60,7 +62,7 @@ type DocInfo struct {
 
 // Docs lists the documents that are here, in no meaningful but fixed order, in one
 // scan that opens none of them. A document whose record is damaged is listed as
-// such; other errors end the list.
+// such, without its scope; other errors end the list.
 func (r *Replica) Docs(ctx context.Context) iter.Seq2[DocInfo, error] {
 	return func(yield func(DocInfo, error) bool) {
 		if err := r.docs.enter(); err != nil {
@@ -69,6 +71,9 @@ func (r *Replica) Docs(ctx context.Context) iter.Seq2[DocInfo, error] {
 		}
 		defer r.docs.leave()
 		for head, err := range r.store.Heads() {
+			if errors.Is(err, ErrDamaged) && head.Doc != (crdt.DocID{}) {
+				err = nil // its value is empty, which does not decode
+			}
 			if err == nil {
 				err = ctx.Err()
 			}
@@ -99,11 +104,15 @@ func (r *Replica) info(head storage.Head) DocInfo {
 }
 
 // freshHeadLocked writes the heads of an open document into its head record, which
-// a list of documents shows.
+// a list of documents shows, unless they are there.
 func (d *Doc) freshHeadLocked(st *docState) error {
 	head := headRecord{scope: st.doc.Genesis.Scope, heads: st.content.guard.Heads(), bytes: st.bytes}
+	enc := head.encode()
+	if old, err := d.r.store.Head(d.id); err == nil && bytes.Equal(old, enc) {
+		return nil
+	}
 	b := d.r.store.Batch()
 	defer b.Discard()
-	b.PutHead(d.id, head.encode())
+	b.PutHead(d.id, enc)
 	return b.CommitUnsynced()
 }

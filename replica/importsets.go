@@ -142,9 +142,7 @@ func (d *Doc) receive(runs []netsync.Items) ([][]netsync.Verdict, error) {
 		return nil, err
 	}
 	if len(fresh) > 0 {
-		if err := d.absorbLocked(st, fresh); err != nil {
-			return nil, err
-		}
+		d.absorbLocked(st, fresh)
 		d.announceLocked()
 	}
 	return verdicts, nil
@@ -216,26 +214,50 @@ func (d *Doc) keepLocked(st *docState, fresh []netsync.Verdict) error {
 	return b.Commit()
 }
 
-// absorbLocked applies items that are durable, if the content is in memory.
-func (d *Doc) absorbLocked(st *docState, fresh []netsync.Verdict) error {
+// absorbLocked applies items that are durable, if the content is in memory. They are
+// kept whatever happens here: if they cannot be applied, the content is read anew
+// when somebody asks for it.
+func (d *Doc) absorbLocked(st *docState, fresh []netsync.Verdict) {
+	st.sets = nil // kept for a content that would not know the new ones
 	c := st.content
 	if c == nil {
-		st.sets = nil // kept for a content that would not know the new ones
-		return nil
+		return
 	}
-	if slices.ContainsFunc(fresh, func(v netsync.Verdict) bool { return v.Forked }) || len(c.keyless) > 0 {
-		st.close(d.r.log) // another branch may win, or a key have come
-		return nil
+	if c.spoiled || d.keyCame(c, st) || !c.keepsFork(st.graph, fresh) {
+		st.close(d.r.log)
+		return
 	}
 	for _, v := range fresh {
-		err := d.apply(st, c, v.Set)
-		if errors.Is(err, errRebuild) {
+		if err := d.apply(st, c, v.Set); err != nil {
+			if !errors.Is(err, errRebuild) {
+				d.r.log.Warn("content dropped", "doc", d.id.String(), "error", err)
+			}
 			st.close(d.r.log)
-			return nil
-		}
-		if err != nil {
-			return err
+			return
 		}
 	}
-	return d.freshHeadLocked(st)
+	if err := d.freshHeadLocked(st); err != nil {
+		d.r.log.Warn("head record not written", "doc", d.id.String(), "error", err)
+	}
+}
+
+// keepsFork notes which items lose where fresh ones made a fork, and reports whether
+// none of those is in the content.
+func (c *content) keepsFork(g *set.Graph, fresh []netsync.Verdict) bool {
+	if !slices.ContainsFunc(fresh, func(v netsync.Verdict) bool { return v.Forked }) {
+		return true
+	}
+	isNew := map[crdt.ChangeSetID]bool{}
+	for _, v := range fresh {
+		isNew[v.Set.ID()] = true
+	}
+	before := c.lost
+	c.lost = losers(g)
+	c.unsaved += c.guard.Len() // its snapshot is gone
+	for id := range c.lost {
+		if !before[id] && !isNew[id] {
+			return false
+		}
+	}
+	return true
 }

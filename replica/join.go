@@ -30,7 +30,7 @@ func (d *Doc) joinTipsLocked(c *content) (*content, error) {
 			return nil, err
 		}
 		prev := crdt.ChangeSetID(d.id)
-		if tips := st.graph.Vector()[d.r.chain()]; len(tips) > 0 {
+		if tips := st.graph.ChainTips(d.r.chain()); len(tips) > 0 {
 			prev = tips[0].ID
 		}
 		all := st.graph.Frontier(prev, c.tipList())

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/pipes-sync/pipes/crdt"
@@ -25,7 +26,7 @@ const (
 
 // snapshotLocked writes a snapshot if enough has changed to be worth it.
 func (d *Doc) snapshotLocked(c *content) {
-	if c.unsaved < snapshotEvery || len(c.keyless) > 0 {
+	if c.unsaved < snapshotEvery {
 		return
 	}
 	value, err := d.encodeSnapshot(c)
@@ -103,13 +104,17 @@ func (d *Doc) readsBack(save []byte, want []crdt.ChangeHash) error {
 
 var errStale = errors.New("replica: snapshot is not of these change sets")
 
-// loadSnapshot answers the content of the document's snapshot, or nil.
-func (d *Doc) loadSnapshot(st *docState) *content {
+// loadSnapshot answers the content of the document's snapshot, or nil. It must not
+// hold an item that has lost since: the arrival of a rival drops the snapshot.
+func (d *Doc) loadSnapshot(st *docState, lost map[crdt.ChangeSetID]bool) *content {
 	value, err := d.r.store.Snapshot(d.id, snapshotNumber)
 	if err != nil {
 		return nil
 	}
 	c, err := d.decodeSnapshot(st, value)
+	if err == nil && c.hasAny(maps.Keys(lost)) {
+		err = errors.Join(errStale, c.engine.Close())
+	}
 	if err != nil {
 		d.r.log.Warn("snapshot not used", "doc", d.id.String(), "error", err)
 		return nil
@@ -172,7 +177,7 @@ func (c *content) restore(st *docState, sets, carriers, tips []byte) error {
 				return errStale
 			}
 			carriers = carriers[w:]
-			c.carry(c.guard.Hash(at), int32(i))
+			c.carry(st.graph, c.guard.Hash(at), int32(i))
 		}
 	}
 	if len(sets) != 0 || len(carriers) != 0 {
@@ -186,7 +191,7 @@ func (c *content) restore(st *docState, sets, carriers, tips []byte) error {
 	}
 	for ; len(tips) >= 32; tips = tips[32:] {
 		id := crdt.ChangeSetID(tips[:32])
-		if _, ok := c.applied[id]; !ok {
+		if !c.has(id) {
 			return errStale
 		}
 		c.tips[id] = struct{}{}

@@ -7,7 +7,6 @@ import (
 	"iter"
 	"reflect"
 
-	"github.com/pipes-sync/pipes/acl"
 	"github.com/pipes-sync/pipes/crdt"
 	"github.com/pipes-sync/pipes/crdt/am"
 	"github.com/pipes-sync/pipes/crdt/set"
@@ -19,6 +18,9 @@ type Of[T any] struct{ *Doc }
 
 // Create makes a document of type T that holds v, private until it is shared.
 func Create[T any](ctx context.Context, r *Replica, v T) (*Of[T], error) {
+	if err := rehearse(v); err != nil {
+		return nil, err
+	}
 	d, err := r.create(ctx, set.About{Schema: clipName(reflect.TypeFor[T]().Name())})
 	if err != nil {
 		return nil, err
@@ -108,7 +110,7 @@ func schemaRoots[T any](v crdt.View) ([]crdt.Change, error) {
 // knowing of each other share one list, not two.
 func (d *Doc) seed(ctx context.Context, roots func(crdt.View) ([]crdt.Change, error)) error {
 	return d.opened(ctx, "change", func(*content) error {
-		c, err := d.turnLocked()
+		c, err := d.turnLocked(ctx)
 		if err != nil {
 			return err
 		}
@@ -120,7 +122,7 @@ func (d *Doc) seed(ctx context.Context, roots func(crdt.View) ([]crdt.Change, er
 		if err != nil || len(changes) == 0 {
 			return err
 		}
-		if d.mu.standing, err = d.r.access.standing(d.mu.state.doc.Genesis.Scope, acl.ActionWrite, d.mu.standing); err != nil {
+		if err := d.standLocked(c); err != nil {
 			return err
 		}
 		for _, ch := range changes {
