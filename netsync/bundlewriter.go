@@ -20,6 +20,7 @@ type BundleWriter struct {
 	h     hash.Hash
 	n     uint64
 	phase int
+	buf   []byte // of the last frame
 	err   error
 }
 
@@ -55,14 +56,14 @@ func (b *BundleWriter) write(f Frame) error {
 	if err != nil {
 		return err
 	}
-	enc := Encode(f)
-	if _, err := Decode(enc); err != nil {
+	b.buf = appendFrame(b.buf[:0], f)
+	if _, err := Decode(b.buf); err != nil {
 		return err
 	}
 	b.phase = at
 	b.n++
 	var length [maxLength]byte
-	for _, p := range [][]byte{binary.AppendUvarint(length[:0], uint64(len(enc))), enc} {
+	for _, p := range [][]byte{binary.AppendUvarint(length[:0], uint64(len(b.buf))), b.buf} {
 		if _, b.err = b.w.Write(p); b.err != nil {
 			return b.err
 		}

@@ -151,8 +151,10 @@ func (f End) appendTo(b []byte) []byte {
 
 // Encode answers a frame's bytes, without the length in front. It does not judge
 // them: what is beyond the limits does not decode again.
-func Encode(f Frame) []byte {
-	b := dagcbor.AppendArray(nil, f.fields()+1)
+func Encode(f Frame) []byte { return appendFrame(nil, f) }
+
+func appendFrame(b []byte, f Frame) []byte {
+	b = dagcbor.AppendArray(b, f.fields()+1)
 	b = dagcbor.AppendUint(b, uint64(f.Type()))
 	return f.appendTo(b)
 }
