@@ -72,8 +72,17 @@ func TestSections(t *testing.T) {
 func TestWrongResults(t *testing.T) {
 	e := tiny(t)
 	e.trace.end = strings.ToUpper(e.trace.end) // as many code points: the loop in C cannot tell
-	if _, err := measureAll(t.Context(), e, options{rounds: 1, only: "paper"}, io.Discard); err == nil {
-		t.Error("another text passes for the trace's")
+	s, err := paper(t.Context(), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.typeEngine(t.Context(), e.trace) == nil {
+		t.Error("the engine's text passes for the trace's")
+	}
+	for _, name := range []string{rowPipelined, rowBlocking} {
+		if s.typeReplica(t.Context(), name, e) == nil {
+			t.Errorf("%s: its text passes for the trace's", name)
+		}
 	}
 	e.trace.end += "x"
 	if _, err := measureAll(t.Context(), e, options{rounds: 1, only: "paper"}, io.Discard); err == nil {

@@ -279,17 +279,18 @@ func replicaCommits(ctx context.Context, s *section, name string, writers int, e
 	if err != nil {
 		return err
 	}
+	there := 0
 	for _, d := range docs {
 		st, err := d.Status(ctx)
 		if err != nil {
 			return err
 		}
-		if total -= st.Changes - 1; len(st.Apart) > 0 {
+		if there += st.Changes - 1; len(st.Apart) > 0 { // but for the one that made it
 			return fmt.Errorf("%s: %d change sets contribute nothing", name, len(st.Apart))
 		}
 	}
-	if total != 0 {
-		return fmt.Errorf("%s: %d more commits were acknowledged than are there", name, total)
+	if there != total {
+		return fmt.Errorf("%s: %d commits were acknowledged, %d are there", name, total, there)
 	}
 	return nil
 }

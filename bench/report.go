@@ -52,14 +52,14 @@ The same numbers for your machine, in about %d minutes:
 
 The machine: %s.
 
-Times differ between machines, and on this one from minute to minute. So what is
+Times differ between machines, and on one machine from minute to minute. So what is
 compared was measured in turns, in one process and one run, and a ratio is the median of
 the ratios within a round: quote ratios. CPU is the time of all processors, in the unit
 of its row, and "of CPU" the ratio of that; where it is far from the time, the program
-waited for the disk or for other programs, or ran on several processors. A bound is what we hold ourselves to, NO one
-that this run missed. Work that needs no disk is held to its CPU time. Options are the
-defaults: every change is checked, signed, sealed and synced, and every result
-was verified before its time counted.
+waited for the disk or for other programs, or ran on several processors. A bound is what
+we hold ourselves to, and NO stands by one that this run missed. Work that needs no disk
+is held to its CPU time. Options are the defaults: every change is checked, signed, sealed
+and synced, and every result was verified before its time counted.
 `
 
 // markdown writes the report as a page of the documentation.
