@@ -62,3 +62,25 @@ func TestSpace(t *testing.T) {
 		}
 	}
 }
+
+// TestAcksWithoutSum: an answer that ends before the sum is no success.
+func TestAcksWithoutSum(t *testing.T) {
+	const ack, sum = "{\"line\":1,\"ops\":1}\n", "{\"ops\":1,\"changes\":1}\n"
+	for _, c := range []struct {
+		in, out string
+		ok      bool
+	}{
+		{ack + sum, ack + sum, true},
+		{sum, sum, true},
+		{ack, ack, false},
+		{"", "", false},
+		{ack + `{"ops":1`, ack, false},
+		{ack + "no JSON\n", ack, false},
+		{ack + `{"problem":{"detail":"line 2: bad","exit":2}}` + "\n", ack, false},
+	} {
+		var out bytes.Buffer
+		if err := copyAcks(&out, strings.NewReader(c.in)); (err == nil) != c.ok || out.String() != c.out {
+			t.Errorf("%q: printed %q, error %v", c.in, out.String(), err)
+		}
+	}
+}
