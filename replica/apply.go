@@ -45,7 +45,7 @@ func (d *Doc) apply(st *docState, c *content, s *set.Set) error {
 		return nil
 	}
 	if len(fresh) > 0 {
-		err = d.r.applying(d.id, id, func() error { return c.engine.Apply(fresh, c.guard.Heads()) })
+		err = d.r.applying(d.id, id, c.engine, fresh, c.guard.Heads())
 		if errors.Is(err, errJournal) {
 			return err
 		}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,27 +21,49 @@ import (
 	"github.com/pipes-sync/pipes/storage"
 )
 
-// A change set on which the process died is named, left out, and costs one restart.
-func TestPoisonCostsOneRestart(t *testing.T) {
+// dead is a replica's directory after the process died while it applied a set of
+// another's, the engine's abort having set the mark or not.
+func dead(t *testing.T, aborted bool) (dir string, doc crdt.DocID, suspect crdt.ChangeSetID) {
+	t.Helper()
 	ctx := context.Background()
 	p := newPair(t, acl.Writer, map[string]any{"text": "hello"})
-	if err := p.db.Set(ctx, 1, "poison"); err != nil {
+	if err := p.db.Set(ctx, 1, "suspect"); err != nil {
 		t.Fatal(err)
 	}
-	poison := tip(t, p.db)
-	dir := t.TempDir()
+	suspect, dir = tip(t, p.db), t.TempDir()
 	c := must(Open(ctx, dir, nil))(t)
 	carry(t, c, p.a)
 	must(p.a.Share(ctx, p.da.ID(), c.Person(), acl.Writer))(t)
 	carry(t, p.b, p.a)
 	carry(t, p.a, c)
-	must(c.journal.Begin(encodeNote(p.da.ID(), poison)))(t) // and then the core ended the process
-	if err := c.Close(); err != nil {
+	die(t, c, p.da.ID(), suspect, aborted)
+	return dir, p.da.ID(), suspect
+}
+
+// die closes a replica as if its process had ended while it applied a set.
+func die(t *testing.T, r *Replica, doc crdt.DocID, set crdt.ChangeSetID, aborted bool) {
+	t.Helper()
+	slot := must(r.journal.Begin(encodeNote(doc, set)))(t)
+	if aborted {
+		f := must(os.OpenFile(filepath.Join(r.dir, "journal"), os.O_RDWR, 0))(t)
+		if _, err := f.WriteAt([]byte{1}, slot.Offset); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+	}
+	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// A change set on which the engine ended the process is named, left out, and costs
+// one restart.
+func TestPoisonCostsOneRestart(t *testing.T) {
+	ctx := context.Background()
+	dir, doc, poison := dead(t, true)
 	for range 2 {
-		c = must(Open(ctx, dir, nil))(t)
-		d := must(c.Doc(ctx, p.da.ID()))(t)
+		c := must(Open(ctx, dir, nil))(t)
+		d := must(c.Doc(ctx, doc))(t)
 		if diff := cmp.Diff(map[string]any{"text": "hello"}, must(d.Get())(t)); diff != "" {
 			t.Error(diff)
 		}
@@ -50,6 +74,29 @@ func TestPoisonCostsOneRestart(t *testing.T) {
 		if err := c.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A kill in the same moment is no fault of the set: it is applied at the next start,
+// and forgotten. Only if the process ends on it a second time is it left out.
+func TestKillWhileApplyingBlamesNobody(t *testing.T) {
+	ctx := context.Background()
+	all := map[string]any{"text": "hello", "suspect": int64(1)}
+	dir, doc, suspect := dead(t, false)
+	for range 3 { // each death is the first, since the set was applied in between
+		c := must(Open(ctx, dir, nil))(t)
+		if diff := cmp.Diff(all, must(must(c.Doc(ctx, doc))(t).Get())(t)); diff != "" {
+			t.Error(diff)
+		}
+		die(t, c, doc, suspect, false)
+	}
+	c := must(Open(ctx, dir, nil))(t)
+	die(t, c, doc, suspect, false) // nobody read the document: two deaths in a row
+	c = must(Open(ctx, dir, nil))(t)
+	defer c.Close()
+	delete(all, "suspect")
+	if diff := cmp.Diff(all, must(must(c.Doc(ctx, doc))(t).Get())(t)); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -22,6 +22,11 @@ type Replica struct {
 	id      *identity
 	access  *access
 	journal *storage.Journal
+	// suspects were being applied when a process ended, for no known reason.
+	suspects struct {
+		sync.Mutex
+		notes [][]byte // as in the journal, newest first
+	}
 
 	docs    registry
 	closing chan struct{}  // closed when Close begins

@@ -14,11 +14,33 @@ import (
 
 const journalFile = "journal"
 
-// journalSlot is the room of one note, its length and checksum included.
-const journalSlot = 128
+// A slot is a note's length, its checksum, the note, and at the end its mark: 0, or 1
+// if what the note announces set it. See Slot.
+const (
+	journalSlot = 128
+	journalMark = journalSlot - 1
+)
 
 // MaxNote bounds a journal's note, in bytes.
-const MaxNote = journalSlot - 8
+const MaxNote = journalMark - 8
+
+// Note is what was being done when a process ended.
+type Note struct {
+	Text   []byte
+	Marked bool // the mark was set, see Slot
+}
+
+// Slot is the place of a note in the journal. The byte at Offset of the file FD is
+// its mark: code that knows it is about to end the process may set it to 1, with one
+// system call. FD is [NoFile] where the file system has none.
+type Slot struct {
+	FD     uintptr
+	Offset int64
+	n      int
+}
+
+// NoFile is no file descriptor.
+const NoFile = vfs.InvalidFd
 
 // Journal remembers what is being done at this moment, so that a process that dies
 // on it finds it at its next start. It survives the end of the process, not a power
@@ -32,7 +54,7 @@ type Journal struct {
 
 // OpenJournal opens the replica's journal and answers the notes of what was not
 // ended when the process before died. They stay until [Journal.Clear].
-func (s *Store) OpenJournal() (*Journal, [][]byte, error) {
+func (s *Store) OpenJournal() (*Journal, []Note, error) {
 	fsys := s.opt.FS
 	path := fsys.PathJoin(s.dir, journalFile)
 	f, err := fsys.OpenReadWrite(path, vfs.WriteCategoryUnspecified)
@@ -57,7 +79,7 @@ func (s *Store) OpenJournal() (*Journal, [][]byte, error) {
 
 // read answers the notes in the file. A slot that was being written is empty: what
 // it was to announce had not begun.
-func (j *Journal) read() (notes [][]byte, err error) {
+func (j *Journal) read() (notes []Note, err error) {
 	info, err := j.f.Stat()
 	if err != nil {
 		return nil, err
@@ -74,7 +96,7 @@ func (j *Journal) read() (notes [][]byte, err error) {
 		}
 		note := slot[8 : 8+n]
 		if crc32.ChecksumIEEE(note) == binary.BigEndian.Uint32(slot[4:]) {
-			notes = append(notes, append([]byte(nil), note...))
+			notes = append(notes, Note{append([]byte(nil), note...), slot[journalMark] != 0})
 		}
 	}
 	return notes, nil
@@ -82,7 +104,7 @@ func (j *Journal) read() (notes [][]byte, err error) {
 
 // Begin writes a note and answers its slot. It panics if the note is longer than
 // MaxNote.
-func (j *Journal) Begin(note []byte) (slot int, err error) {
+func (j *Journal) Begin(note []byte) (Slot, error) {
 	if len(note) > MaxNote {
 		panic("storage: journal note too long")
 	}
@@ -92,28 +114,33 @@ func (j *Journal) Begin(note []byte) (slot int, err error) {
 	copy(b[8:], note)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for slot = 0; slot < len(j.used) && j.used[slot]; slot++ {
+	n := 0
+	for n < len(j.used) && j.used[n] {
+		n++
 	}
-	if slot == len(j.used) {
+	if n == len(j.used) {
 		j.used = append(j.used, false)
 	}
-	if _, err := j.f.WriteAt(b[:], int64(slot)*journalSlot); err != nil {
-		return 0, fmt.Errorf("storage: journal: %w", err)
+	at := int64(n) * journalSlot
+	if _, err := j.f.WriteAt(b[:], at); err != nil {
+		return Slot{}, fmt.Errorf("storage: journal: %w", err)
 	}
-	j.used[slot] = true
-	return slot, nil
+	j.used[n] = true
+	return Slot{j.f.Fd(), at + journalMark, n}, nil
 }
 
 // End takes a note away. A note that cannot be taken away costs the item it names,
 // no more.
-func (j *Journal) End(slot int) error {
+func (j *Journal) End(slot Slot) error { return j.end(slot.n) }
+
+func (j *Journal) end(n int) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	var empty [4]byte
-	if _, err := j.f.WriteAt(empty[:], int64(slot)*journalSlot); err != nil {
+	if _, err := j.f.WriteAt(empty[:], int64(n)*journalSlot); err != nil {
 		return fmt.Errorf("storage: journal: %w", err)
 	}
-	j.used[slot] = false
+	j.used[n] = false
 	return nil
 }
 
@@ -121,7 +148,7 @@ func (j *Journal) End(slot int) error {
 func (j *Journal) Clear() error {
 	var err error
 	for slot := range j.used {
-		err = errors.Join(err, j.End(slot))
+		err = errors.Join(err, j.end(slot))
 	}
 	return err
 }

@@ -17,9 +17,9 @@ func TestJournalKeepsWhatWasNotEnded(t *testing.T) {
 	defer s.Close()
 	j, notes, err := s.OpenJournal()
 	if err != nil || len(notes) != 0 {
-		t.Fatalf("a new journal has %q, %v", notes, err)
+		t.Fatalf("a new journal has %v, %v", notes, err)
 	}
-	var slots []int
+	var slots []Slot
 	for _, note := range []string{"a", "b", strings.Repeat("c", MaxNote)} {
 		slot, err := j.Begin([]byte(note))
 		if err != nil {
@@ -31,9 +31,12 @@ func TestJournalKeepsWhatWasNotEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 	if slot, err := j.Begin([]byte("d")); err != nil || slot != slots[0] {
-		t.Fatalf("slot %d, %v: want the free one, %d", slot, err, slots[0])
+		t.Fatalf("slot %v, %v: want the free one, %v", slot, err, slots[0])
 	}
 	if err := j.End(slots[1]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.f.WriteAt([]byte{1}, slots[2].Offset); err != nil {
 		t.Fatal(err)
 	}
 	if err := j.Close(); err != nil { // as a process that dies
@@ -44,7 +47,7 @@ func TestJournalKeepsWhatWasNotEnded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([][]byte{[]byte("d"), []byte(strings.Repeat("c", MaxNote))}, notes); diff != "" {
+	if diff := cmp.Diff([]Note{{Text: []byte("d")}, {Text: []byte(strings.Repeat("c", MaxNote)), Marked: true}}, notes); diff != "" {
 		t.Error(diff)
 	}
 	if err := j.Clear(); err != nil {
@@ -55,7 +58,7 @@ func TestJournalKeepsWhatWasNotEnded(t *testing.T) {
 	}
 	j, notes, err = s.OpenJournal()
 	if err != nil || len(notes) != 0 {
-		t.Errorf("after Clear: %q, %v", notes, err)
+		t.Errorf("after Clear: %v, %v", notes, err)
 	}
 	j.Close()
 }
@@ -80,6 +83,6 @@ func TestJournalTornSlot(t *testing.T) {
 	}
 	j.Close()
 	if _, notes, err := s.OpenJournal(); err != nil || len(notes) != 0 {
-		t.Errorf("torn slot read as %q, %v", notes, err)
+		t.Errorf("torn slot read as %v, %v", notes, err)
 	}
 }

@@ -70,6 +70,7 @@ void pipes_setup(void);
 // the chunk, padded to a multiple of 8.
 int pipes_heads(pipes_doc *d);
 int pipes_apply(pipes_doc *d, const uint8_t *chunks, const uint64_t *lens, size_t n);
+int pipes_apply_marked(pipes_doc *d, const uint8_t *chunks, const uint64_t *lens, size_t n, int fd, int64_t at);
 int pipes_since(pipes_doc *d, pipes_at have);
 int pipes_change(pipes_doc *d, const uint8_t *hash);
 int pipes_missing(pipes_doc *d, pipes_at heads);

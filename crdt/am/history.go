@@ -61,6 +61,14 @@ func compareHashes(a, b crdt.ChangeHash) int { return bytes.Compare(a[:], b[:]) 
 // Apply implements [crdt.History]. THE CHANGES MUST HAVE PASSED crdt/change AND
 // crdt/opset: see the package documentation.
 func (d *Doc) Apply(changes [][]byte, want []crdt.ChangeHash) error {
+	return d.apply(changes, want, func(all []byte, lens []C.uint64_t) C.int {
+		return C.pipes_apply(d.c, bytePtr(all), unsafe.SliceData(lens), C.size_t(len(lens)))
+	})
+}
+
+// apply calls the core with the changes end to end and their lengths, and then
+// compares the heads.
+func (d *Doc) apply(changes [][]byte, want []crdt.ChangeHash, call func([]byte, []C.uint64_t) C.int) error {
 	if err := d.lockIdle(); err != nil {
 		return err
 	}
@@ -72,7 +80,7 @@ func (d *Doc) Apply(changes [][]byte, want []crdt.ChangeHash) error {
 			lens[i] = C.uint64_t(len(c))
 		}
 		d.size += len(all)
-		if C.pipes_apply(d.c, bytePtr(all), unsafe.SliceData(lens), C.size_t(len(lens))) == C.FAILED {
+		if call(all, lens) == C.FAILED {
 			return d.failure("apply")
 		}
 	}
