@@ -26,6 +26,8 @@ type Options struct {
 	MaxOpen int
 	// Idle is how long an unused document stays in memory; zero means a minute.
 	Idle time.Duration
+
+	snapshotEvery int // for tests; zero means the constant
 }
 
 func (o *Options) withDefaults() Options {
@@ -42,6 +44,9 @@ func (o *Options) withDefaults() Options {
 	}
 	if d.Idle == 0 {
 		d.Idle = time.Minute
+	}
+	if d.snapshotEvery == 0 {
+		d.snapshotEvery = snapshotEvery
 	}
 	return d
 }

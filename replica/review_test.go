@@ -354,3 +354,37 @@ func TestNewDocOfNoDocument(t *testing.T) {
 		t.Error(i, err)
 	}
 }
+
+// Two replicas make the same schema change without knowing of each other. What each
+// wrote on top of it counts at the other, live and from a snapshot.
+func TestSchemaChangeCarriedTwice(t *testing.T) {
+	ctx := t.Context()
+	p := newPair(t, acl.Writer, map[string]any{"n": 1})
+	p.a.opt.snapshotEvery, p.b.opt.snapshotEvery = 1, 1
+	for round := range 2 {
+		for i, d := range []*Doc{p.da, p.db} {
+			o := &Of[simNote]{d}
+			if err := errors.Join(o.seed(ctx, schemaRoots[simNote]), o.Flush(ctx)); err != nil {
+				t.Fatal(err) // in a set of its own
+			}
+			tag := fmt.Sprint("tag", i, round)
+			if err := o.Change(ctx, func(n *simNote) error { n.Tags = append(n.Tags, tag); return nil }); err != nil {
+				t.Fatal(err)
+			}
+			if round == 0 {
+				d.r.unloadBefore(farFuture)
+			}
+		}
+		carry(t, p.a, p.b)
+		carry(t, p.b, p.a)
+		for _, d := range []*Doc{p.da, p.db} {
+			if v := must((&Of[simNote]{d}).Value(ctx))(t); len(v.Tags) != 2*(round+1) {
+				t.Errorf("round %d: %v", round, v.Tags)
+			}
+			if st := must(d.Status(ctx))(t); len(st.Apart) > 0 {
+				t.Errorf("round %d: left out %+v", round, st.Apart)
+			}
+			d.r.unloadBefore(farFuture)
+		}
+	}
+}

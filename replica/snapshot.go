@@ -26,7 +26,7 @@ const (
 
 // snapshotLocked writes a snapshot if enough has changed to be worth it.
 func (d *Doc) snapshotLocked(c *content) {
-	if c.unsaved < snapshotEvery {
+	if c.unsaved < d.r.opt.snapshotEvery {
 		return
 	}
 	value, err := d.encodeSnapshot(c)
