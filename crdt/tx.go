@@ -1,5 +1,7 @@
 package crdt
 
+import "slices"
+
 // Tx writes through paths, in a transaction of an engine. It reads as a [View]
 // does, and sees its own writes. Every method is one or more whole operations:
 // one that fails may have written part of them, so roll back then.
@@ -8,13 +10,33 @@ package crdt
 type Tx struct {
 	View
 	w Writer
+
+	// The text spliced last: typing goes on where it was.
+	path   Path // nil if there is none, or it may be elsewhere by now
+	text   ObjID
+	shared bool // the caller has w and may move texts behind our back
 }
 
 // NewTx writes through w.
-func NewTx(w Writer) *Tx { return &Tx{View{w}, w} }
+func NewTx(w Writer) *Tx { return &Tx{View: View{w}, w: w} }
 
 // Writer is what the transaction writes through.
-func (t *Tx) Writer() Writer { return t.w }
+func (t *Tx) Writer() Writer {
+	t.shared = true
+	return t.w
+}
+
+// textAt finds the text at p.
+func (t *Tx) textAt(p Path) (ObjID, error) {
+	if t.path != nil && !t.shared && slices.Equal(t.path, p) {
+		return t.text, nil
+	}
+	id, err := t.object(p, KindText)
+	if err == nil && !t.shared {
+		t.path, t.text = slices.Clone(p), id
+	}
+	return id, err
+}
 
 // Ops counts the operations so far: split long runs of edits at a limit.
 func (t *Tx) Ops() (int, error) { return t.w.Ops() }
@@ -33,6 +55,7 @@ func (t *Tx) Ops() (int, error) { return t.w.Ops() }
 // ([ErrRange]; see [Tx.Insert]). v is what [View.Value] gives, or any Go value
 // that [Struct mapping] covers.
 func (t *Tx) Set(p Path, v any) error {
+	t.path = nil
 	next, err := normalize(v, p)
 	if err != nil {
 		return err
@@ -68,6 +91,7 @@ func (t *Tx) setRoot(next any) error {
 
 // Insert puts vals into the list at p, before index, which may be its length.
 func (t *Tx) Insert(p Path, index int, vals ...any) error {
+	t.path = nil
 	id, err := t.object(p, KindList)
 	if err != nil {
 		return err
@@ -91,6 +115,7 @@ func (t *Tx) Insert(p Path, index int, vals ...any) error {
 
 // Delete removes what is at p.
 func (t *Tx) Delete(p Path) error {
+	t.path = nil
 	cur, prop, err := t.parent(p)
 	if err != nil {
 		return err
@@ -104,7 +129,7 @@ func (t *Tx) Delete(p Path) error {
 // Splice deletes del code points of the text at p, from pos on, and inserts
 // text there. Positions past the end are [ErrRange].
 func (t *Tx) Splice(p Path, pos, del int, text string) error {
-	id, err := t.object(p, KindText)
+	id, err := t.textAt(p)
 	if err != nil {
 		return err
 	}
@@ -130,6 +155,7 @@ func (t *Tx) Increment(p Path, n int64) error {
 // PutCounter makes what is at p a new counter that stands at n, even where there
 // is one: concurrent increments of the old one are lost.
 func (t *Tx) PutCounter(p Path, n int64) error {
+	t.path = nil
 	cur, prop, err := t.parent(p)
 	if err != nil {
 		return err
@@ -156,6 +182,7 @@ func (t *Tx) Unmark(p Path, start, end int, name string, x Expand) error {
 // what [View.Read] read there: fields that are equal in both are not written,
 // and what the type does not know is left alone. See [Struct mapping].
 func (t *Tx) WriteDiff(p Path, old, new any) error {
+	t.path = nil
 	return t.writeDiff(p, old, new)
 }
 

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/pipes-sync/pipes/crdt"
 )
 
@@ -192,4 +194,35 @@ func TestRefusals(t *testing.T) {
 		})
 	}
 	equal(t, ok[any](t)(d.Value(nil)), any(example()))
+}
+
+// A transaction remembers which text it typed into last, and forgets it when the
+// path may lead elsewhere.
+func TestSpliceAfterThePathMoved(t *testing.T) {
+	for name, move := range map[string]func(*crdt.Tx) error{
+		"set": func(tx *crdt.Tx) error { return errors.Join(tx.Delete(at("t")), tx.Set(at("t"), "new")) },
+		"delete": func(tx *crdt.Tx) error {
+			return errors.Join(tx.Delete(at("l", 0)), tx.Delete(at("t")), tx.Set(nil, map[string]any{"t": "new", "l": []any{"c", "d"}}))
+		},
+		"through": func(tx *crdt.Tx) error {
+			_, err := tx.Writer().Put(crdt.Root, crdt.Prop{Key: "t"}, crdt.Object(crdt.KindText))
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDoc(t, 1, map[string]any{"t": "old", "l": []any{"a", "b"}})
+			check(t, d.Splice(at("t"), 0, 0, "x"))
+			check(t, move(d.Tx))
+			check(t, d.Splice(at("t"), 0, 0, "y"))
+			if got := ok[string](t)(d.Text(at("t"))); got[0] != 'y' {
+				t.Errorf("%q", got)
+			}
+			check(t, d.Splice(at("l", 0), 0, 0, "z"))
+			check(t, d.Delete(at("l", 0)))
+			check(t, d.Splice(at("l", 0), 0, 0, "w"))
+			if got := ok[any](t)(d.Value(at("l"))); !cmp.Equal(got, []any{"wb"}) && name != "delete" {
+				t.Errorf("%v", got)
+			}
+		})
+	}
 }

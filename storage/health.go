@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -27,6 +29,9 @@ type health struct {
 	// cleared by the next one that could, or by a probe.
 	full    atomic.Bool
 	probing sync.Mutex
+	// spare is how many bytes may be written, and askAt until when (Unix
+	// nanoseconds), before free space is asked for again.
+	spare, askAt atomic.Int64
 	// closing ends the wait of table writers for space.
 	closing atomic.Bool
 	// stuck is set when a goroutine of Pebble hit a bug and was stopped in
@@ -57,12 +62,34 @@ func (h *health) free() (uint64, bool) {
 	return u.AvailBytes, err == nil
 }
 
+// Free space is asked for again after askEvery, or when an askPart of what was above
+// the reserve is written since: the question costs as much as a small commit.
+const (
+	askEvery = 50 * time.Millisecond
+	askPart  = 8
+)
+
 // room refuses writes of n bytes that would eat into the reserve.
 func (h *health) room(n int) error {
+	if !h.full.Load() && h.spare.Add(-int64(n)) >= 0 && time.Now().UnixNano() < h.askAt.Load() {
+		return nil
+	}
+	return h.ask(n)
+}
+
+// ask is room by what the file system says now.
+func (h *health) ask(n int) error {
 	free, known := h.free()
 	if known && h.reserve > 0 && free < h.reserve+uint64(n) || h.full.Load() && !h.probe() {
+		h.spare.Store(0)
 		return &DiskFullError{h.dir, free, h.reserve}
 	}
+	spare := uint64(math.MaxInt64)
+	if known && h.reserve > 0 {
+		spare = (free - h.reserve) / askPart
+	}
+	h.spare.Store(int64(min(spare, math.MaxInt64)))
+	h.askAt.Store(time.Now().Add(askEvery).UnixNano())
 	return nil
 }
 

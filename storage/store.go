@@ -284,7 +284,7 @@ func (s *Store) Err() error {
 	if s.opt.ReadOnly {
 		return ErrReadOnly
 	}
-	return s.health.room(0)
+	return s.health.ask(0)
 }
 
 // enter begins a call; where it answers nil, leave must follow.

@@ -28,7 +28,7 @@ type Options struct {
 // trimEvery says how often freed memory is given back to the system, which glibc's
 // allocator would keep: whenever documents that were closed had this many bytes,
 // counted as saves and changes. In memory that is up to a thousand times as much.
-const trimEvery = 32 << 10
+const trimEvery = 256 << 10
 
 // closed are the bytes of documents closed since the last trim.
 var closed atomic.Int64
