@@ -219,49 +219,56 @@ func graphOf(t *testing.T, s *set.Set) *set.Graph {
 // TestAdmitLongCovers: nothing is kept that could not be handed on.
 func TestAdmitLongCovers(t *testing.T) {
 	w := newWard(t)
-	deps := make([]crdt.ChangeSetID, set.MaxDeps)
-	for i := range deps {
-		deps[i] = crdt.ChangeSetID{byte(i + 1)}
-	}
-	// A chain of headers whose last is signed. Nobody has their deps, so nobody takes
-	// them; as a cover they do.
-	first := w.a.freeze().write()
-	chain := []*set.Set{first}
-	for len(chain) < set.MaxCover+2 {
-		last := chain[len(chain)-1]
-		chain = append(chain, w.resign(last, nil, func(h *set.Header) { h.Seq++; h.Prev = last.ID() }).Bare())
-	}
-	fat := []*set.Set{first}
-	for len(fat) < 900 {
-		last := fat[len(fat)-1]
-		fat = append(fat, w.resign(last, nil, func(h *set.Header) { h.Seq++; h.Prev = last.ID(); h.Deps = deps }).Bare())
-	}
+	plain, fat := w.headers(set.MaxCover+2, 0), w.headers(900, set.MaxDeps)
 	for name, c := range map[string]struct {
 		chain []*set.Set
-		n     int
+		run   int // items of it that are the run
+		n     int // those that are the cover
 		want  string
 	}{
-		"as many as there may be": {chain, set.MaxCover, "admitted: covered by 4096"},
-		"one more":                {chain, set.MaxCover + 1, "refused: signature"},
-		"as many bytes":           {fat, 800, "admitted: covered by 800"},
-		"more bytes":              {fat, 899, "refused: signature"},
+		"as many as there may be":          {plain, 1, set.MaxCover, "admitted: covered by 4096"},
+		"one more":                         {plain, 1, set.MaxCover + 1, "refused: signature"},
+		"as many bytes":                    {fat, 1, 800, "admitted: covered by 800"},
+		"more bytes":                       {fat, 1, 899, "refused: signature"},
+		"as many for the first of the run": {plain, 10, set.MaxCover - 9, "admitted"},
+		"one more for the first":           {plain, 10, set.MaxCover - 8, "refused: signature"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cover := copySets(c.chain[1 : c.n+1])
+			run := copySets(c.chain[:c.run])
+			cover := copySets(c.chain[c.run : c.run+c.n])
 			cover[c.n-1].Sign(w.a.key)
+			for i := range cover {
+				cover[i] = cover[i].Bare()
+			}
 			n := w.node()
-			v, err := n.admit(Items{Sets: []*set.Set{unsigned(first)}, Cover: &set.Cover{Items: cover}})
+			v, err := n.admit(Items{Sets: run, Cover: &set.Cover{Items: cover}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff([]string{c.want}, describe(v)); diff != "" {
-				t.Fatalf("-want +got:\n%s", diff)
+			if got := describe(v)[0]; got != c.want {
+				t.Fatalf("%s, want %s", got, c.want)
 			}
 			if err := n.check(); err != nil {
 				t.Error(err)
 			}
 		})
 	}
+}
+
+// headers is a chain of n unsigned items. From the second on they name deps that
+// nobody has, so that nobody takes them; as a cover they serve.
+func (w *ward) headers(n, deps int) []*set.Set {
+	w.tb.Helper()
+	ids := make([]crdt.ChangeSetID, deps)
+	for i := range ids {
+		ids[i] = crdt.ChangeSetID{byte(i + 1)}
+	}
+	chain := []*set.Set{unsigned(w.ann.devices[0].author(w.s, w.doc).write())}
+	for len(chain) < n {
+		last := chain[len(chain)-1]
+		chain = append(chain, w.resign(last, nil, func(h *set.Header) { h.Seq++; h.Prev = last.ID(); h.Deps = ids }))
+	}
+	return chain
 }
 
 func TestAdmitDocument(t *testing.T) {

@@ -286,6 +286,13 @@ func TestRunLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	fat := w.headers(901, set.MaxDeps)
+	fat[900].Sign(w.a.key)
+	long := covered(of(fat[0]), fat[1:]...)
+	cover, err := long.Cover.Encode()
+	if err != nil || len(cover) <= MaxCoverBytes {
+		t.Fatal(len(cover), err)
+	}
 	for name, c := range map[string]struct {
 		run, cover []byte
 		want       error
@@ -294,7 +301,7 @@ func TestRunLimits(t *testing.T) {
 		"no run":          {nil, nil, ErrItems},
 		"not a run":       {[]byte{1}, nil, set.ErrMalformed},
 		"not a cover":     {one, []byte{1}, set.ErrMalformed},
-		"a cover too big": {one, make([]byte, MaxCoverBytes+1), ErrItems},
+		"a cover too big": {one, cover, ErrItems},
 	} {
 		it, err := DecodeItems(c.run, c.cover)
 		if !errors.Is(err, c.want) || c.want != nil && !errors.Is(err, ErrItems) || (it.Sets == nil) != (c.want != nil) {
@@ -307,6 +314,7 @@ func TestRunLimits(t *testing.T) {
 	}{
 		"nothing":                  {nil, nil},
 		"items that do not follow": {[]*set.Set{big[1], big[0]}, nil},
+		"a cover of too much":      {long.Sets, long.Cover},
 		"a cover too long":         {big[:1], &set.Cover{Items: make([]*set.Set, set.MaxCover+1)}},
 	} {
 		if _, err := RunFrames(c.sets, c.cover); !errors.Is(err, ErrItems) {
