@@ -158,7 +158,7 @@ func (e *exporter) sets(id crdt.DocID) error {
 	d := e.r.doc(id)
 	d.mu.Lock()
 	var ids []crdt.ChangeSetID
-	st, err := d.loadLocked()
+	st, err := d.graphLocked()
 	if err == nil {
 		ids = slices.Collect(st.graph.All())
 	}

@@ -26,8 +26,9 @@ func (h *headRecord) encode() []byte {
 	b = dagcbor.AppendBytes(b, h.scope[:])
 	b = dagcbor.AppendUint(b, h.bytes)
 	b = dagcbor.AppendUint(b, map[bool]uint64{true: 1}[h.stale])
-	b = dagcbor.AppendArray(b, len(h.heads))
-	for _, hash := range h.heads {
+	heads := h.heads[:min(len(h.heads), maxListedHeads)]
+	b = dagcbor.AppendArray(b, len(heads))
+	for _, hash := range heads {
 		b = dagcbor.AppendBytes(b, hash[:])
 	}
 	return b
@@ -40,7 +41,7 @@ func decodeHead(b []byte) (h headRecord, err error) {
 	r.Fixed(h.scope[:])
 	h.bytes = r.Uint(1 << 62)
 	h.stale = r.Uint(1) == 1
-	for range r.Array(0, dagcbor.MaxArray) {
+	for range r.Array(0, maxListedHeads) {
 		var hash crdt.ChangeHash
 		r.Fixed(hash[:])
 		h.heads = append(h.heads, hash)
@@ -55,7 +56,7 @@ func decodeHead(b []byte) (h headRecord, err error) {
 type DocInfo struct {
 	Doc   crdt.DocID        `json:"doc"`
 	Scope crdt.ScopeID      `json:"scope"`
-	Heads []crdt.ChangeHash `json:"heads"` // as of when it was last open
+	Heads []crdt.ChangeHash `json:"heads"` // as of when it was last open, at most 1,024, the first 1,024
 	Bytes int64             `json:"bytes"` // of sealed payloads
 	State string            `json:"state"` // "open", "unopened" (something arrived since) or "damaged"
 }

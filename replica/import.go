@@ -11,6 +11,7 @@ import (
 	"github.com/pipes-sync/pipes/crdt"
 	"github.com/pipes-sync/pipes/crdt/set"
 	"github.com/pipes-sync/pipes/netsync"
+	"github.com/pipes-sync/pipes/storage"
 )
 
 // ImportOptions configures ImportBundle. The zero value works.
@@ -137,6 +138,7 @@ type importer struct {
 
 	ops      map[crdt.ScopeID][]*acl.Op // until the last ops frame
 	order    []crdt.ScopeID
+	offered  map[crdt.ScopeID]bool // those in order
 	opsBytes int
 	settled  bool
 
@@ -144,8 +146,10 @@ type importer struct {
 	doc     crdt.DocID // of runs
 	runs    []netsync.Items
 	size    int
-	waiting []waitingRun
-	held    int
+	waiting map[crdt.ChangeSetID][]waitingRun // by what they wait for
+	ready   []netsync.Items                   // waited, and what for has come
+	held    int                               // bytes in waiting
+	again   bool                              // what is delivered was delivered before
 }
 
 func (im *importer) read(f io.Reader) error {
@@ -200,8 +204,8 @@ func (im *importer) document(enc []byte) error {
 		return nil
 	}
 	id, what := doc.ID(), "document "+doc.ID().String()
-	if _, err := im.r.store.Head(id); err == nil {
-		return nil
+	if _, err := im.r.store.Head(id); !errors.Is(err, storage.ErrNotFound) {
+		return docErr(id, "import", err)
 	}
 	g := &doc.Genesis
 	scopes := []crdt.ScopeID{g.Scope}

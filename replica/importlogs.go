@@ -18,7 +18,7 @@ import (
 // collect decodes a frame of operations.
 func (im *importer) collect(f netsync.Ops) error {
 	if im.ops == nil {
-		im.ops = map[crdt.ScopeID][]*acl.Op{}
+		im.ops, im.offered = map[crdt.ScopeID][]*acl.Op{}, map[crdt.ScopeID]bool{}
 	}
 	for _, enc := range f.Ops {
 		if im.opsBytes += len(enc); im.opsBytes > maxBundleOps {
@@ -35,6 +35,7 @@ func (im *importer) collect(f netsync.Ops) error {
 		}
 		if im.ops[op.Scope] == nil {
 			im.order = append(im.order, op.Scope)
+			im.offered[op.Scope] = true
 		}
 		im.ops[op.Scope] = append(im.ops[op.Scope], op)
 	}
@@ -54,7 +55,7 @@ func (im *importer) settle() error {
 	keep := im.wanted(stage)
 	var ops []*acl.Op
 	for _, scope := range im.order {
-		if slices.Contains(keep, scope) {
+		if keep[scope] {
 			ops = append(ops, im.ops[scope]...)
 		} else {
 			im.report.Foreign++
@@ -74,29 +75,30 @@ func (im *importer) settle() error {
 // stage is a state of what the bundle holds, on what is known of the same scopes.
 // Operations that are refused here are refused again, and named, in settle.
 func (im *importer) stage() (*acl.State, error) {
-	stage := new(acl.State)
+	var ops []*acl.Op
 	err := im.r.access.view(func(s *acl.State) error {
 		for _, scope := range append([]crdt.ScopeID{im.r.id.person}, im.order...) {
 			if log, ok := s.Log(scope); ok {
-				stage.Load(log.All())
+				ops = slices.AppendSeq(ops, log.All())
 			}
 		}
 		return nil
 	}, im.order...)
 	for _, scope := range im.order {
-		stage.Load(slices.Values(im.ops[scope]))
+		ops = append(ops, im.ops[scope]...)
 	}
+	stage := new(acl.State)
+	stage.Load(slices.Values(ops))
 	return stage, err
 }
 
-// wanted lists the scopes whose logs are kept: see the comment at the top.
-func (im *importer) wanted(stage *acl.State) (keep []crdt.ScopeID) {
-	want := func(id crdt.ScopeID) {
-		if !slices.Contains(keep, id) {
-			keep = append(keep, id)
-		}
-	}
+// wanted are the scopes whose logs are kept: see the comment at the top.
+func (im *importer) wanted(stage *acl.State) map[crdt.ScopeID]bool {
+	keep := map[crdt.ScopeID]bool{}
 	for _, scope := range im.order {
+		if im.known(scope) {
+			keep[scope] = true
+		}
 		log, ok := stage.Log(scope)
 		if !ok {
 			continue
@@ -109,22 +111,24 @@ func (im *importer) wanted(stage *acl.State) (keep []crdt.ScopeID) {
 		for _, m := range members {
 			switch {
 			case person && m.Principal == acl.DevicePrincipal && m.Device() == im.from:
-				want(scope)
+				keep[scope] = true
 			case !person && m.Person() == im.r.id.person:
-				want(scope)
-				for _, other := range members {
-					want(other.Person())
-					for _, group := range other.Via {
-						want(group)
-					}
-				}
+				keep[scope] = true
+				keepMembers(keep, members)
 			}
-		}
-		if im.known(scope) {
-			want(scope)
 		}
 	}
 	return keep
+}
+
+// keepMembers adds the members of a scope, and the groups through which they are.
+func keepMembers(keep map[crdt.ScopeID]bool, members []acl.Member) {
+	for _, m := range members {
+		keep[m.Person()] = true
+		for _, group := range m.Via {
+			keep[group] = true
+		}
+	}
 }
 
 // known reports whether the replica has the scope's log.
@@ -139,7 +143,7 @@ func (im *importer) known(scope crdt.ScopeID) (known bool) {
 // foreign reports whether the log of a scope was in the bundle, or anywhere here,
 // and not kept.
 func (im *importer) foreign(scope crdt.ScopeID) bool {
-	return slices.Contains(im.order, scope) && !im.known(scope)
+	return im.offered[scope] && !im.known(scope)
 }
 
 // forgetWaiting drops operations that still wait: they come again with what they

@@ -55,66 +55,85 @@ func (im *importer) deliver() error {
 		return docErr(im.doc, "import", err)
 	}
 	for i, run := range verdicts {
-		pending := false
-		for _, v := range run {
-			switch v.Status {
-			case netsync.Admitted:
-				im.report.Sets++
-			case netsync.Known:
-				im.report.Known++
-			case netsync.Pending:
-				pending = true
-			case netsync.Refused:
-				im.refuse("change set "+v.Set.ID().String(), v.Err)
-			}
-		}
-		if pending {
-			im.hold(runs[i], run)
-		}
+		im.judged(runs[i], run)
 	}
 	return nil
+}
+
+// judged counts the verdicts on a run, keeps it if some of it waits, and wakes what
+// waited for it.
+func (im *importer) judged(items netsync.Items, verdicts []netsync.Verdict) {
+	pending := -1
+	for i, v := range verdicts {
+		switch v.Status {
+		case netsync.Admitted:
+			im.report.Sets++
+			for _, w := range im.waiting[v.Set.ID()] {
+				im.ready = append(im.ready, w.items)
+				im.held -= w.size
+			}
+			delete(im.waiting, v.Set.ID())
+		case netsync.Known:
+			if !im.again {
+				im.report.Known++ // or it was counted before
+			}
+		case netsync.Pending:
+			if pending < 0 {
+				pending = i
+			}
+		case netsync.Refused:
+			im.refuse("change set "+v.Set.ID().String(), v.Err)
+		}
+	}
+	if pending >= 0 {
+		im.hold(items, verdicts[pending])
+	}
 }
 
 // waitingRun is a run that waits, and the first of it that does.
 type waitingRun struct {
 	items netsync.Items
 	first netsync.Verdict
+	size  int
 }
 
-// hold keeps a run that waits for what may come later in the bundle.
-func (im *importer) hold(run netsync.Items, verdicts []netsync.Verdict) {
-	for _, v := range verdicts {
-		if v.Status != netsync.Pending {
-			continue
-		}
-		if im.held += len(v.Set.Payload); im.held > maxBundleWaiting {
-			im.wait("change set "+v.Set.ID().String(), v.Err)
-			return
-		}
+// heldItem is about what a decoded item takes in memory beside its payload.
+const heldItem = 1 << 10
+
+// hold keeps a run that waits for a change set, which may come later in the bundle.
+// All operations have come already.
+func (im *importer) hold(run netsync.Items, first netsync.Verdict) {
+	w := waitingRun{run, first, len(run.Sets) * heldItem}
+	for _, s := range run.Sets {
+		w.size += len(s.Payload)
 	}
-	first := slices.IndexFunc(verdicts, func(v netsync.Verdict) bool { return v.Status == netsync.Pending })
-	im.waiting = append(im.waiting, waitingRun{run, verdicts[first]})
+	var missing *netsync.MissingError
+	if !errors.As(first.Err, &missing) || len(missing.Sets) == 0 || im.held+w.size > maxBundleWaiting {
+		im.wait("change set "+first.Set.ID().String(), first.Err)
+		return
+	}
+	if im.waiting == nil {
+		im.waiting = map[crdt.ChangeSetID][]waitingRun{}
+	}
+	im.held += w.size
+	im.waiting[missing.Sets[0]] = append(im.waiting[missing.Sets[0]], w)
 }
 
-// retry delivers what waited, again and again while something of it is taken.
+// retry delivers what waited and need not any more, and reports what still does.
 func (im *importer) retry() error {
-	for len(im.waiting) > 0 {
-		before, runs := im.report.Sets, im.waiting
-		im.waiting, im.held = nil, 0
-		known := im.report.Known
-		for _, run := range runs {
-			im.doc, im.runs = run.items.Sets[0].Header.Doc, []netsync.Items{run.items}
-			if err := im.deliver(); err != nil {
-				return err
-			}
-		}
-		im.report.Known = known // what a run held besides was counted before
-		if im.report.Sets == before {
-			break
+	im.again = true
+	for len(im.ready) > 0 {
+		next := im.ready[0]
+		im.ready = im.ready[1:]
+		im.doc, im.runs = next.Sets[0].Header.Doc, []netsync.Items{next}
+		if err := im.deliver(); err != nil {
+			return err
 		}
 	}
-	for _, run := range im.waiting {
-		im.wait("change set "+run.first.Set.ID().String(), run.first.Err)
+	for _, runs := range im.waiting {
+		for _, w := range runs {
+			im.wait("change set "+w.first.Set.ID().String(), w.first.Err)
+		}
 	}
 	return nil
 }
@@ -129,7 +148,7 @@ func (d *Doc) receive(runs []netsync.Items) ([][]netsync.Verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := d.loadLocked()
+	st, err := d.graphLocked()
 	if err != nil {
 		return nil, err
 	}

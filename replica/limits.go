@@ -24,6 +24,10 @@ const (
 	// leaving memory writes a snapshot: below, reading them again is cheaper.
 	snapshotEvery = 500
 
+	// maxListedHeads bounds the heads in a head record, which every scan over all
+	// documents reads. Somebody must try hard to make more.
+	maxListedHeads = 1 << 10
+
 	// maxBundleOps bounds the operations taken from one bundle, in bytes: they are
 	// held in memory until the rights they give are known.
 	maxBundleOps = 64 << 20

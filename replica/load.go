@@ -53,6 +53,15 @@ func (d *Doc) loadLocked() (*docState, error) {
 	return st, nil
 }
 
+// graphLocked is loadLocked for who needs no content: nothing is kept for it.
+func (d *Doc) graphLocked() (*docState, error) {
+	st, err := d.loadLocked()
+	if err == nil {
+		st.sets = nil
+	}
+	return st, err
+}
+
 // readState builds the graph of the change sets in the store.
 func (r *Replica) readState(id crdt.DocID) (*docState, error) {
 	enc, err := r.store.Meta(id, genesisRecord)
