@@ -181,6 +181,18 @@ type standing struct {
 	heads      []set.Heads
 	epoch      crdt.EpochID
 	secret     [32]byte
+
+	sealFor crdt.DocID // what seal is the key of
+	seal    set.Key
+}
+
+// key is the key of a document's change sets now. Deriving it costs a tenth of a
+// commit, so a standing, which belongs to one document, remembers it.
+func (s *standing) key(doc crdt.DocID) set.Key {
+	if s.sealFor != doc {
+		s.sealFor, s.seal = doc, set.ContentKey(s.secret, doc)
+	}
+	return s.seal
 }
 
 // standing answers what this device writes into headers of a scope's items, and

@@ -274,10 +274,10 @@ func (d *Doc) flush() {
 	defer d.mu.Unlock()
 	for len(d.mu.queue) > 0 {
 		batch := d.batchLocked()
-		h, secret := d.headerLocked(batch[0].joins)
+		h, key := d.headerLocked(batch[0].joins)
 		before := d.mu.state.bytes
 		d.mu.Unlock()
-		s, err := d.write(h, secret, batch, before)
+		s, err := d.write(h, key, batch, before)
 		d.mu.Lock()
 		d.wroteLocked(s, batch, err)
 		d.mu.changed.Broadcast()
@@ -303,8 +303,8 @@ func (d *Doc) batchLocked() []*local {
 }
 
 // headerLocked is the header of this replica's next set, but for what sealing
-// fills in, and the secret to seal it under. It names joins, or all it rests on.
-func (d *Doc) headerLocked(joins []crdt.ChangeSetID) (set.Header, [32]byte) {
+// fills in, and the key to seal it under. It names joins, or all it rests on.
+func (d *Doc) headerLocked(joins []crdt.ChangeSetID) (set.Header, set.Key) {
 	st, own := d.mu.state, d.mu.standing
 	h := set.Header{
 		Suite: set.Suite1, Scope: st.doc.Genesis.Scope, Doc: d.id,
@@ -318,18 +318,18 @@ func (d *Doc) headerLocked(joins []crdt.ChangeSetID) (set.Header, [32]byte) {
 	if h.Deps = joins; joins == nil {
 		h.Deps = st.graph.Frontier(h.Prev, st.content.tipList())
 	}
-	return h, own.secret
+	return h, own.key(d.id)
 }
 
 // write seals and signs a set and makes it durable. before is what the document's
 // payloads came to without it.
-func (d *Doc) write(h set.Header, secret [32]byte, batch []*local, before uint64) (*set.Set, error) {
+func (d *Doc) write(h set.Header, key set.Key, batch []*local, before uint64) (*set.Set, error) {
 	c := set.Content{Time: time.Now().UnixMilli(), Changes: make([][]byte, len(batch))}
 	for i, l := range batch {
 		c.Changes[i] = l.chunk
 	}
 	coder := coders.Get().(*set.Coder)
-	s, err := coder.Seal(h, c, set.ContentKey(secret, d.id), nonce24())
+	s, err := coder.Seal(h, c, key, nonce24())
 	coders.Put(coder)
 	if err != nil {
 		return nil, err

@@ -3,10 +3,14 @@ package replica
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/pipes-sync/pipes/crdt"
+	"github.com/pipes-sync/pipes/crdt/am"
 )
 
 // Doc is a document of a replica. Its content is in memory while it is used; a Doc
@@ -212,15 +216,23 @@ func (d *Doc) dropLocked() {
 	d.mu.state = nil
 }
 
-// closeDocs makes everything durable and takes every document out of memory.
+// closeDocs makes everything durable and takes every document out of memory, as many
+// at a time as there are processors: snapshots are read back, which is work.
 func (r *Replica) closeDocs() error {
-	var errs []error
+	var all errgroup.Group
+	all.SetLimit(runtime.GOMAXPROCS(0))
 	for _, d := range r.docs.all() {
-		d.mu.Lock()
-		errs = append(errs, d.settleLocked())
-		d.mu.paused-- // settleLocked holds the queue; nobody can add to it any more
-		d.unloadLocked()
-		d.mu.Unlock()
+		all.Go(func() error {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			err := d.settleLocked()
+			d.mu.paused-- // settleLocked holds the queue; nobody can add to it any more
+			d.unloadLocked()
+			d.mu.standing = nil // it holds a secret
+			return err
+		})
 	}
-	return errors.Join(errs...)
+	err := all.Wait()
+	am.Trim()
+	return err
 }

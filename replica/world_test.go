@@ -43,7 +43,8 @@ func (f *forger) next() (h set.Header, secret [32]byte) {
 	err := f.d.opened(f.t.Context(), "forge", func(*content) (err error) {
 		f.d.mu.standing, err = f.d.r.access.standing(f.d.mu.state.doc.Genesis.Scope, acl.ActionRead, f.d.mu.standing)
 		if err == nil {
-			h, secret = f.d.headerLocked(nil)
+			h, _ = f.d.headerLocked(nil)
+			secret = f.d.mu.standing.secret
 		}
 		return err
 	})
