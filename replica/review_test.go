@@ -455,3 +455,51 @@ func TestHeadRecordIsBounded(t *testing.T) {
 		t.Errorf("%d heads, %d bytes, %v", len(got.heads), got.bytes, err)
 	}
 }
+
+// More tips than a header names are joined by a replica that has read the document
+// from a snapshot, and by one that forgets it in between.
+func TestJoinsFromASnapshot(t *testing.T) {
+	ctx := t.Context()
+	p := newPair(t, acl.Writer, map[string]any{"n": 0})
+	p.a.opt.snapshotEvery = 1
+	var others []*Doc
+	for range set.MaxDeps + 2 {
+		r := must(Open(ctx, "r", memOptions(vfs.NewMem())))(t)
+		t.Cleanup(func() { r.Close() })
+		carry(t, r, p.a)
+		must(p.a.Share(ctx, p.da.ID(), r.Person(), acl.Writer))(t)
+		carry(t, p.a, r)
+		others = append(others, must(r.Doc(ctx, p.da.ID()))(t))
+	}
+	for round := range 2 {
+		for i, d := range others {
+			if err := d.Set(ctx, round, fmt.Sprintf("w%d", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, d := range others {
+			carry(t, d.r, p.a)
+			if i%7 == 3 {
+				must(p.da.Get())(t)
+				p.a.unloadBefore(farFuture) // writes a snapshot with some of the tips
+			}
+		}
+		p.a.unloadBefore(farFuture)
+		if err := p.da.Set(ctx, round, "joined"); err != nil {
+			t.Fatal(err)
+		}
+		p.a.unloadBefore(farFuture)
+		if err := p.da.Set(ctx, round, "after"); err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range append(others, p.db) {
+			carry(t, p.a, d.r)
+			if diff := cmp.Diff(must(p.da.Get())(t), must(d.Get())(t)); diff != "" {
+				t.Fatal(diff)
+			}
+			if st := must(d.Status(ctx))(t); len(st.Apart) > 0 || len(st.Heads) != 1 {
+				t.Errorf("round %d: %d heads, left out %+v", round, len(st.Heads), st.Apart)
+			}
+		}
+	}
+}
