@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 )
 
 // A BundleReader reads a bundle frame by frame, in bounded memory: about twice
@@ -99,7 +100,7 @@ func (b *BundleReader) frame() ([]byte, error) {
 	for need > 0 {
 		n := min(need, 64<<10)
 		at := len(b.buf)
-		b.buf = append(b.buf, make([]byte, n)...)
+		b.buf = slices.Grow(b.buf, n)[:at+n]
 		if _, err := io.ReadFull(b.r, b.buf[at:]); err != nil {
 			return nil, b.failed("truncated", err)
 		}

@@ -222,7 +222,7 @@ func (m *sim) step() {
 
 // settle delivers everything, and expects all replicas to have the same, whole.
 func (m *sim) settle() {
-	for round := range 3 {
+	for round := range 2 {
 		for _, p := range m.peers {
 			b, err := p.bundle(p.person.devices[0], m.one(4))
 			if err != nil {
