@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/pipes-sync/pipes/acl"
@@ -98,7 +99,8 @@ func TestMoreConcurrentTipsThanAHeaderNames(t *testing.T) {
 	p := newPair(t, acl.Writer, map[string]any{})
 	var others []*Replica
 	for range writers {
-		r := openAt(t, t.TempDir())
+		r := must(Open(ctx, "r", memOptions(vfs.NewMem())))(t)
+		t.Cleanup(func() { r.Close() })
 		carry(t, r, p.a)
 		must(p.a.Share(ctx, p.da.ID(), r.Person(), acl.Writer))(t)
 		others = append(others, r)

@@ -30,6 +30,7 @@ type Replica struct {
 
 	docs    registry
 	closing chan struct{}  // closed when Close begins
+	closed  chan struct{}  // closed when it is done
 	working sync.WaitGroup // goroutines of this replica
 }
 
@@ -161,7 +162,7 @@ func waitLock(ctx context.Context, wait time.Duration, try func() error) error {
 }
 
 func newReplica(store *storage.Store, dir string, opt Options) (*Replica, error) {
-	r := &Replica{dir: dir, opt: opt, log: opt.Logger, store: store, closing: make(chan struct{})}
+	r := &Replica{dir: dir, opt: opt, log: opt.Logger, store: store, closing: make(chan struct{}), closed: make(chan struct{})}
 	if err := r.load(); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -188,8 +189,10 @@ func (r *Replica) load() (err error) {
 // directory back. Closing twice is not an error; later calls answer ErrClosed.
 func (r *Replica) Close() error {
 	if !r.docs.close() {
+		<-r.closed
 		return nil
 	}
+	defer close(r.closed)
 	close(r.closing)
 	err := r.closeDocs()
 	r.working.Wait()

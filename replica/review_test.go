@@ -503,3 +503,24 @@ func TestJoinsFromASnapshot(t *testing.T) {
 		}
 	}
 }
+
+// Whoever closes a replica may open it again, also if somebody else closed it too.
+func TestCloseTwiceAtOnce(t *testing.T) {
+	ctx, dir := t.Context(), t.TempDir()
+	r := must(Open(ctx, dir, nil))(t)
+	for i := range 20 {
+		must(r.NewDoc(ctx, map[string]any{"i": i}))(t)
+	}
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			if err := r.Close(); err != nil {
+				t.Error(err)
+			}
+			if _, err := r.store.Singleton(identityRecord); !errors.Is(err, storage.ErrClosed) {
+				t.Errorf("the store after Close: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+}
