@@ -85,14 +85,13 @@ type State[T any] struct {
 // see [Doc.Watch]. A document that does not read as a T ends it.
 func (o *Of[T]) Watch(ctx context.Context) iter.Seq[State[T]] {
 	return func(yield func(State[T]) bool) {
-		for u := range o.Doc.Watch(ctx) {
-			s := State[T]{By: u.By, Heads: u.Heads, Pending: u.Pending}
-			err := o.At(ctx, u.Heads, func(v crdt.View) error { return v.Read(nil, &s.Value) })
-			if err != nil {
-				o.r.log.Warn("watch ended", "doc", o.id.String(), "error", err)
-				return
-			}
-			if !yield(s) {
+		var value T
+		read := func(v crdt.View) error {
+			value = *new(T)
+			return v.Read(nil, &value)
+		}
+		for u := range o.Doc.watch(ctx, read) {
+			if !yield(State[T]{Value: value, By: u.By, Heads: u.Heads, Pending: u.Pending}) {
 				return
 			}
 		}

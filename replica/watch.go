@@ -19,25 +19,36 @@ type Update struct {
 // until ctx ends, the replica closes, or the caller stops. Updates that come while
 // the caller is busy are joined into one.
 func (d *Doc) Watch(ctx context.Context) iter.Seq[Update] {
+	return d.watch(ctx, func(crdt.View) error { return nil })
+}
+
+// watch is Watch, and runs read on the content of each update before it is yielded.
+// An error of read ends it.
+func (d *Doc) watch(ctx context.Context, read func(crdt.View) error) iter.Seq[Update] {
 	return func(yield func(Update) bool) {
-		var before []crdt.ChangeHash
+		var before []crdt.ChangeHash // nil: nothing was yielded
 		for {
 			var u Update
 			var next chan struct{}
 			err := d.opened(ctx, "watch", func(c *content) error {
 				u = Update{Heads: c.guard.Heads(), By: d.byLocked(c), Pending: len(d.mu.queue)}
 				next = d.mu.events
-				return nil
+				if before != nil && slices.Equal(before, u.Heads) {
+					return nil
+				}
+				reader, err := c.engine.At(nil)
+				if err != nil {
+					return err
+				}
+				return read(crdt.NewView(reader))
 			})
 			if err != nil {
+				d.r.log.Debug("watch ended", "doc", d.id.String(), "error", err)
 				return
 			}
 			if before == nil || !slices.Equal(before, u.Heads) {
 				if before = u.Heads; !yield(u) {
 					return
-				}
-				if before == nil {
-					before = []crdt.ChangeHash{}
 				}
 			}
 			select {
