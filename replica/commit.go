@@ -86,6 +86,9 @@ func (d *Doc) Begin(ctx context.Context, message string, fn func(*crdt.Tx) error
 		if c, err = d.joinTipsLocked(c); err != nil {
 			return err
 		}
+		if err := d.joinHeadsLocked(c); err != nil {
+			return err
+		}
 		return d.writeLocked(c, p, message, fn)
 	})
 	if err != nil {

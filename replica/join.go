@@ -2,9 +2,11 @@ package replica
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pipes-sync/pipes/crdt"
+	"github.com/pipes-sync/pipes/crdt/change"
 	"github.com/pipes-sync/pipes/crdt/set"
 )
 
@@ -53,13 +55,38 @@ func (d *Doc) joinTipsLocked(c *content) (*content, error) {
 // joinLocked queues a change without operations, whose set names tips. The change
 // itself follows our last one alone: the engine has nothing to join.
 func (d *Doc) joinLocked(c *content, tips []crdt.ChangeSetID) (*local, error) {
-	forker, ok := c.engine.(crdt.Forker)
-	if !ok {
-		return nil, fmt.Errorf("replica: %d concurrent tips, and the engine cannot join them", len(c.tips))
-	}
 	heads := []crdt.ChangeHash{}
 	if c.ownLast != (crdt.ChangeHash{}) {
 		heads = append(heads, c.ownLast)
+	}
+	return d.followLocked(c, heads, tips)
+}
+
+// joinHeadsLocked keeps the changes that this replica's next change has to follow
+// within what a change names. Where there are more, changes of its own that do
+// nothing else follow some of them first.
+func (d *Doc) joinHeadsLocked(c *content) error {
+	for {
+		heads := c.guard.Heads()
+		if len(heads) <= change.MaxDeps {
+			return nil
+		}
+		some := heads[:change.MaxDeps-1]
+		if c.ownLast != (crdt.ChangeHash{}) && !slices.Contains(some, c.ownLast) {
+			some = append(slices.Clone(some), c.ownLast)
+		}
+		if _, err := d.followLocked(c, some, nil); err != nil {
+			return err
+		}
+	}
+}
+
+// followLocked queues a change without operations that follows heads, our last
+// change among them if there is one. Its set names tips, if these are given.
+func (d *Doc) followLocked(c *content, heads []crdt.ChangeHash, tips []crdt.ChangeSetID) (*local, error) {
+	forker, ok := c.engine.(crdt.Forker)
+	if !ok {
+		return nil, fmt.Errorf("replica: %d concurrent tips and %d heads, and the engine cannot join them", len(c.tips), len(c.guard.Heads()))
 	}
 	fork, err := forker.Fork(heads, d.actor())
 	if err != nil {

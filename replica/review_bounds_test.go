@@ -12,6 +12,7 @@ import (
 
 	"github.com/pipes-sync/pipes/acl"
 	"github.com/pipes-sync/pipes/crdt"
+	"github.com/pipes-sync/pipes/crdt/change"
 	"github.com/pipes-sync/pipes/crdt/set"
 	"github.com/pipes-sync/pipes/storage"
 )
@@ -149,4 +150,41 @@ func TestCloseTwiceAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// A member who makes more heads than a change can follow stops nobody from writing.
+func TestMoreHeadsThanAChangeFollows(t *testing.T) {
+	ctx := t.Context()
+	p := newPair(t, acl.Writer, map[string]any{"text": "hello"})
+	f := &forger{t, p.db}
+	h, secret := f.next()
+	var sets []*set.Set
+	for s := range change.MaxDeps/set.MaxCount + 1 {
+		var roots [][]byte
+		for i := range set.MaxCount {
+			roots = append(roots, schemaChange(t, fmt.Sprintf("k%d-%d", s, i)))
+		}
+		x := f.seal(h, secret, roots...)
+		sets = append(sets, x)
+		h.Seq, h.Prev, h.Deps = h.Seq+1, x.ID(), nil
+	}
+	for _, r := range []*Replica{p.a, p.b} {
+		must(r.ImportBundle(ctx, f.bundle(sets...), ImportOptions{}))(t)
+	}
+	for i, d := range []*Doc{p.da, p.db} { // ours with a change before, and theirs with none
+		if err := d.Set(ctx, i, fmt.Sprint("n", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	carry(t, p.a, p.b)
+	carry(t, p.b, p.a)
+	for _, d := range []*Doc{p.da, p.db} {
+		d.r.unloadBefore(farFuture)
+		if n := must(d.Get("n1"))(t); n != int64(1) {
+			t.Errorf("n1 = %v", n)
+		}
+		if st := must(d.Status(ctx))(t); len(st.Heads) != 2 || len(st.Apart) > 0 {
+			t.Errorf("%d heads, left out %+v", len(st.Heads), st.Apart)
+		}
+	}
 }
