@@ -17,8 +17,12 @@ func (s *State) judge(sc *scope, o *Op, past pasts) (depth uint8, err error) {
 	if prev, ok := sc.log.find(o.Prev); ok {
 		own.tips = append(own.tips, prev)
 	}
-	a, err := s.resolve(o.Scope, o.Device, o.Path, append(past, own))
+	past = append(past, own)
+	a, err := s.resolve(o.Scope, o.Device, o.Path, past)
 	if err != nil {
+		return 0, err
+	}
+	if err := s.judgeLife(o, a.Person, past); err != nil {
 		return 0, err
 	}
 	need := func(role Role) error {
@@ -42,7 +46,7 @@ func (s *State) judge(sc *scope, o *Op, past pasts) (depth uint8, err error) {
 		}
 		return 0, sc.judgeEpoch(b, own)
 	case *Incarnation:
-		return 0, sc.judgeIncarnation(o, b, a)
+		return 0, sc.judgeIncarnation(o, own, a)
 	}
 	panic("acl: no rule for " + o.Type().String()) // Decode lets no other pass
 }
@@ -66,7 +70,7 @@ func (s *State) judgeGenesis(o *Op, g *Genesis, past pasts) error {
 	case a.Role < Writer:
 		return &DeniedError{Scope: g.Owner, Grant: a.Grant, Why: DeniedRole, Have: a.Role, Need: Writer}
 	}
-	return nil
+	return s.judgeLife(o, g.Owner, past)
 }
 
 // grantDepth is one more than the granter's; a device that another device links
@@ -155,30 +159,6 @@ func (sc *scope) judgeEpoch(e *Epoch, own Past) error {
 	}
 	if len(e.HPKEKey) != sc.body.Suite.keySize() {
 		return contradicts("person key of %d bytes in suite %s", len(e.HPKEKey), sc.body.Suite)
-	}
-	return nil
-}
-
-func (sc *scope) judgeIncarnation(o *Op, n *Incarnation, a Authority) error {
-	if sc.body.Kind != KindPerson || a.Grant == crdt.AccessOpID(o.Scope) {
-		return contradicts("incarnations are those of a person's devices")
-	}
-	c := sc.log.chainOf(o.Device)
-	if c < 0 {
-		return nil
-	}
-	lives := 0
-	for _, i := range sc.log.chains[c].nodes {
-		b, ok := sc.log.nodes[i].op.Body.(*Incarnation)
-		if ok && b.Incarnation == n.Incarnation {
-			return contradicts("incarnation %s is announced already", n.Incarnation)
-		}
-		if ok {
-			lives++
-		}
-	}
-	if lives >= MaxIncarnations {
-		return fmt.Errorf("%w: %d incarnations of one device", ErrTooMany, MaxIncarnations)
 	}
 	return nil
 }

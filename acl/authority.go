@@ -48,14 +48,8 @@ func (s *State) NotOlder(heads, before []Row) (bool, error) {
 		return false, &PendingError{missing}
 	}
 	for _, row := range before {
-		p, ok := past.of(row.Scope)
-		if !ok {
-			continue
-		}
-		for _, id := range row.Heads {
-			if !p.Has(id) {
-				return false, nil
-			}
+		if p, ok := past.of(row.Scope); ok && !p.hasAll(row.Heads) {
+			return false, nil
 		}
 	}
 	return true, nil

@@ -69,7 +69,7 @@ func BenchmarkAuthorize(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	heads, err := w.s.ItemHeads(d.Party, list, path)
+	heads, err := w.s.ItemHeads(d.Author, list, path)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -65,11 +65,12 @@ type Recipient struct {
 	Sealed []byte
 }
 
-// Incarnation announces a life of a device's replica before its first use.
+// Incarnation announces the life that its operation names: the first operation of
+// a device's chain in its person's log, before any other use of that life.
 type Incarnation struct {
-	Device      crdt.DeviceID
-	Incarnation crdt.Incarnation
-	Heads       []Row // no item of this life may know less; ascending
+	// Heads are of other scopes, ascending. What this life writes there knows no
+	// less of them; of the person's log it knows the announcement and its past.
+	Heads []Row
 }
 
 // Type is TypeGenesis.

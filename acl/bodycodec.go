@@ -235,24 +235,24 @@ func (e *Epoch) checkForm(o *Op) error {
 }
 
 func (n *Incarnation) appendTo(b []byte) []byte {
-	b = dagcbor.AppendArray(b, 3)
-	b = dagcbor.AppendBytes(b, n.Device[:])
-	b = dagcbor.AppendBytes(b, n.Incarnation[:])
-	return appendRows(b, n.Heads)
+	return appendRows(dagcbor.AppendArray(b, 1), n.Heads)
 }
 
 func readIncarnation(r *dagcbor.Reader) *Incarnation {
 	n := &Incarnation{}
-	r.Array(3, 3)
-	r.Fixed(n.Device[:])
-	r.Fixed(n.Incarnation[:])
+	r.Array(1, 1)
 	n.Heads = readRows(r, MaxIncarnationRows)
 	return n
 }
 
 func (n *Incarnation) checkForm(o *Op) error {
-	if n.Device != o.Device {
-		return malformed("a device announces its own incarnations")
+	if o.Seq != 1 {
+		return malformed("an incarnation as operation %d of its chain, which it begins", o.Seq)
+	}
+	for _, row := range n.Heads {
+		if row.Scope == o.Scope {
+			return malformed("an incarnation names its own log, which its past tells")
+		}
 	}
 	return checkRows(n.Heads, MaxIncarnationRows)
 }

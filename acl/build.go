@@ -12,22 +12,23 @@ import (
 // [State] find its path, name what the State knows, and sign; they answer the
 // operation without adding it. An author must add each before it builds the next
 // in the same scope, or it forks its own chain.
+//
+// Incarnation is the life of the replica that signs. A device announces each with
+// [State.NewIncarnation] before it writes anything else.
 type Author struct {
 	Party
-	Sign Signer
+	Incarnation crdt.Incarnation
+	Sign        Signer
 }
 
-// NewPerson begins a person: its recovery key signs, and is the owner. Suite zero
-// is [DefaultSuite]. nonce is random; time is in Unix milliseconds, here and below.
-func NewPerson(recovery crdt.DeviceID, sign Signer, nonce [16]byte, suite Suite, time int64) (*Op, error) {
-	o := &Op{Device: recovery, Seq: 1, Time: time, Body: &Genesis{
-		Kind: KindPerson, Owner: recovery, Suite: suite.orDefault(), Nonce: nonce,
+// NewPerson begins a person, whose scope will be by's Person: the recovery key signs,
+// and is the owner. Suite zero is [DefaultSuite]. nonce is random; time is in Unix
+// milliseconds, here and below.
+func NewPerson(by Author, nonce [16]byte, suite Suite, time int64) (*Op, error) {
+	o := &Op{Device: by.Device, Incarnation: by.Incarnation, Seq: 1, Time: time, Body: &Genesis{
+		Kind: KindPerson, Owner: by.Device, Suite: suite.orDefault(), Nonce: nonce,
 	}}
-	return signed(o, sign)
-}
-
-func signed(o *Op, sign Signer) (*Op, error) {
-	if err := o.Sign(sign); err != nil {
+	if err := o.Sign(by.Sign); err != nil {
 		return nil, err
 	}
 	return o, nil
@@ -43,24 +44,28 @@ func (s Suite) orDefault() Suite {
 // NewScope begins a group or a document's own list, owned by the author's person.
 // Suite zero is that of the person.
 func (s *State) NewScope(by Author, kind Kind, nonce [16]byte, suite Suite, time int64) (*Op, error) {
-	path, a, err := s.Path(by.Party, by.Person)
+	path, _, err := s.Path(by.Party, by.Person)
 	if err != nil {
 		return nil, err
 	}
-	if a.Role < Writer {
-		return nil, &DeniedError{Scope: by.Person, Grant: a.Grant, Why: DeniedRole, Have: a.Role, Need: Writer}
-	}
-	row, err := s.Heads(by.Person, path...)
+	row, err := s.Heads(by.Person, append(s.lifeNeeds(by, by.Person), path...)...)
 	if err != nil {
 		return nil, err
 	}
 	if suite == 0 {
 		suite = s.scopes[by.Person].body.Suite
 	}
-	o := &Op{Device: by.Device, Path: path, Heads: []Row{row}, Seq: 1, Time: time, Body: &Genesis{
+	o := &Op{Device: by.Device, Incarnation: by.Incarnation, Path: path, Heads: []Row{row}, Seq: 1, Time: time, Body: &Genesis{
 		Kind: kind, Owner: by.Person, Suite: suite, Nonce: nonce,
 	}}
-	return signed(o, by.Sign)
+	if err := o.Sign(by.Sign); err != nil {
+		return nil, err
+	}
+	past, _ := s.pastOf(o.Heads)
+	if _, err := s.judge(nil, o, past); err != nil {
+		return nil, err
+	}
+	return o, nil
 }
 
 // NewDevice is what a person needs to know of a device to take it in.
@@ -105,18 +110,11 @@ func (s *State) GrantTo(by Author, scope crdt.ScopeID, kind PrincipalKind, id cr
 	return s.build(by, scope, g, time)
 }
 
-// NewIncarnation announces a life of the author's device in its person's log.
-// heads are what no item of this life may know less than; nil means the person's
-// log as it is known.
-func (s *State) NewIncarnation(by Author, inc crdt.Incarnation, heads []Row, time int64) (*Op, error) {
-	if heads == nil {
-		row, err := s.Heads(by.Person)
-		if err != nil {
-			return nil, err
-		}
-		heads = []Row{row}
-	}
-	return s.build(by, by.Person, &Incarnation{Device: by.Device, Incarnation: inc, Heads: heads}, time)
+// NewIncarnation announces the author's life in its person's log: its device's first
+// operation there. heads, of other scopes and ascending, are what nothing of this life
+// may know less than; the person's log as it is known goes without saying.
+func (s *State) NewIncarnation(by Author, heads []Row, time int64) (*Op, error) {
+	return s.build(by, by.Person, &Incarnation{Heads: heads}, time)
 }
 
 // build signs an operation that names all s knows, and asks the rules themselves
@@ -127,14 +125,14 @@ func (s *State) build(by Author, scope crdt.ScopeID, body Body, time int64) (*Op
 		return nil, err
 	}
 	sc := s.scopes[scope]
-	o := &Op{Scope: scope, Device: by.Device, Path: path, Seq: 1, Body: body, Time: time}
-	if c := sc.log.chainOf(by.Device); c >= 0 {
+	o := &Op{Scope: scope, Device: by.Device, Incarnation: by.Incarnation, Path: path, Seq: 1, Body: body, Time: time}
+	if c := sc.log.chainOf(o.life()); c >= 0 {
 		nodes := sc.log.chains[c].nodes
 		o.Prev = sc.log.nodes[nodes[len(nodes)-1]].op.id
 		o.Seq = uint64(len(nodes)) + 1
 	}
-	o.Deps = sc.log.pick(MaxDeps, bodyNeeds(path, body), o.Prev)
-	if o.Heads, err = s.rows(by.Person, scope, path); err != nil {
+	o.Deps = sc.log.pick(MaxDeps, append(bodyNeeds(path, body), s.lifeNeeds(by, scope)...), o.Prev)
+	if o.Heads, err = s.rows(by, scope, path); err != nil {
 		return nil, err
 	}
 	if err := o.Sign(by.Sign); err != nil {
@@ -155,14 +153,13 @@ func (s *State) build(by Author, scope crdt.ScopeID, body Body, time int64) (*Op
 
 // bodyNeeds are the operations that must be in the past of one with this body.
 func bodyNeeds(path []crdt.AccessOpID, body Body) []crdt.AccessOpID {
-	must := path[len(path)-1:]
+	must := slices.Clone(path[len(path)-1:])
 	switch b := body.(type) {
 	case *Grant:
 		if b.Seal != nil {
-			must = append(slices.Clone(must), crdt.AccessOpID(b.Seal.Epoch))
+			must = append(must, crdt.AccessOpID(b.Seal.Epoch))
 		}
 	case *Epoch:
-		must = slices.Clone(must)
 		for _, p := range b.Parents {
 			must = append(must, crdt.AccessOpID(p))
 		}
@@ -171,7 +168,7 @@ func bodyNeeds(path []crdt.AccessOpID, body Body) []crdt.AccessOpID {
 }
 
 // rows names the heads of the other scopes that path passes.
-func (s *State) rows(person, scope crdt.ScopeID, path []crdt.AccessOpID) ([]Row, error) {
+func (s *State) rows(by Author, scope crdt.ScopeID, path []crdt.AccessOpID) ([]Row, error) {
 	var rows []Row
 	at := scope
 	for i := len(path) - 1; i > 0; i-- {
@@ -181,7 +178,7 @@ func (s *State) rows(person, scope crdt.ScopeID, path []crdt.AccessOpID) ([]Row,
 			return nil, fmt.Errorf("acl: path %s is not in scope %s", path[i], at) // Path found it there
 		}
 		at = link(sc, n).id
-		row, err := s.Heads(at, path[i-1])
+		row, err := s.Heads(at, append(s.lifeNeeds(by, at), path[i-1])...)
 		if err != nil {
 			return nil, err
 		}
@@ -194,15 +191,15 @@ func (s *State) rows(person, scope crdt.ScopeID, path []crdt.AccessOpID) ([]Row,
 // ItemHeads names, for an item the author writes in scope under path, what is
 // known of each scope on the path, scope included: the heads of a change set's
 // header or of a document's genesis.
-func (s *State) ItemHeads(by Party, scope crdt.ScopeID, path []crdt.AccessOpID) ([]Row, error) {
+func (s *State) ItemHeads(by Author, scope crdt.ScopeID, path []crdt.AccessOpID) ([]Row, error) {
 	if len(path) == 0 {
 		return nil, &DeniedError{Scope: scope, Why: DeniedPathShape}
 	}
-	rows, err := s.rows(by.Person, scope, path)
+	rows, err := s.rows(by, scope, path)
 	if err != nil {
 		return nil, err
 	}
-	own, err := s.Heads(scope, path[len(path)-1])
+	own, err := s.Heads(scope, append(s.lifeNeeds(by, scope), path[len(path)-1])...)
 	if err != nil {
 		return nil, err
 	}

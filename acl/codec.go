@@ -14,7 +14,7 @@ import (
 const (
 	opLabel   = "pipes op"
 	opVersion = 1
-	opFields  = 12
+	opFields  = 13
 )
 
 // Encoding is o's deterministic encoding, whose SHA-256 is its id. The signature
@@ -38,6 +38,7 @@ func (o *Op) appendTo(b []byte) []byte {
 		b = dagcbor.AppendBytes(b, o.Scope[:])
 	}
 	b = dagcbor.AppendBytes(b, o.Device[:])
+	b = dagcbor.AppendBytes(b, o.Incarnation[:])
 	b = appendIDs(b, o.Path)
 	b = appendRows(b, o.Heads)
 	b = dagcbor.AppendUint(b, o.Seq)
@@ -104,6 +105,7 @@ func DecodeParts(enc, sig []byte) (*Op, error) {
 		r.Fail(fmt.Errorf("%w: scope of %d bytes in a %s", dagcbor.ErrShape, len(scope), typ))
 	}
 	r.Fixed(o.Device[:])
+	r.Fixed(o.Incarnation[:])
 	o.Path = readIDs[crdt.AccessOpID](r, MaxPath)
 	o.Heads = readRows(r, MaxPath)
 	o.Seq = r.Uint(MaxSeq)

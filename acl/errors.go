@@ -12,10 +12,16 @@ import (
 var (
 	// ErrWrongScope: the operation is of another scope, or a second genesis.
 	ErrWrongScope = errors.New("acl: wrong scope")
-	// ErrBrokenChain: seq and prev do not continue the device's operations.
+	// ErrBrokenChain: seq and prev do not continue the life's operations.
 	ErrBrokenChain = errors.New("acl: broken chain")
-	// ErrFork: the device signed two operations in one place; see [*ForkError].
+	// ErrFork: one life of a device signed two operations in one place; see
+	// [*ForkError].
 	ErrFork = errors.New("acl: fork")
+	// ErrIncarnation: the life it was written in is not announced in the past it
+	// names of its person's log.
+	ErrIncarnation = errors.New("acl: incarnation not announced")
+	// ErrOlderHeads: it names less of a scope than its life announced to know.
+	ErrOlderHeads = errors.New("acl: heads older than those announced")
 	// ErrTooMany: a limit on a device's operations is passed.
 	ErrTooMany = errors.New("acl: too many operations")
 	// ErrDenied: the author was not allowed to; see [*DeniedError].
@@ -51,8 +57,9 @@ func refuse(o *Op, reason error) error {
 	return &RefusedError{Op: o.Ref(), Type: o.Type(), Device: o.Device, Reason: reason}
 }
 
-// ForkError holds the evidence of a fork: two operations that one device signed
-// for one place in one scope. The first to arrive is kept.
+// ForkError holds the evidence of a fork: two operations of one scope, device and
+// incarnation that continue the same one, or begin the chain. The first to arrive is
+// kept.
 type ForkError struct{ Kept, Refused *Op }
 
 func (e *ForkError) Error() string {

@@ -41,8 +41,11 @@ func newPerson(s *acl.State, now int64) (acl.Author, *acl.Sealing) {
 		return o
 	}
 	recovery, recoverySign := newKey()
-	person := add(acl.NewPerson(recovery, recoverySign, nonce(), 0, now)).Scope
-	byRecovery := acl.Author{Party: acl.Party{Person: person, Device: recovery}, Sign: recoverySign}
+	var life crdt.Incarnation // of this replica
+	rand.Read(life[:])
+	byRecovery := acl.Author{Party: acl.Party{Device: recovery}, Incarnation: life, Sign: recoverySign}
+	person := add(acl.NewPerson(byRecovery, nonce(), 0, now)).Scope
+	byRecovery.Person = person
 
 	device, sign := newKey()
 	key, err := acl.DefaultSuite.KEM().GenerateKey()
@@ -53,7 +56,8 @@ func newPerson(s *acl.State, now int64) (acl.Author, *acl.Sealing) {
 		Device: device, HPKEKey: key.PublicKey().Bytes(), Join: join, Role: acl.Admin,
 	}, nil, now))
 
-	me := acl.Author{Party: acl.Party{Person: person, Device: device}, Sign: sign}
+	me := acl.Author{Party: acl.Party{Person: person, Device: device}, Incarnation: life, Sign: sign}
+	add(s.NewIncarnation(me, nil, now))
 	with := &acl.Sealing{Keys: acl.NewKeyring(me.Party, key), Sealer: sealer{}, Rand: rand.Reader}
 	epoch, secret, err := s.NewEpoch(me, person, with, now)
 	add(epoch, err)

@@ -94,8 +94,8 @@ func TestBuildersRefuse(t *testing.T) {
 	glass := ann.link(Reader)
 	group, list := a.scope(KindGroup), a.scope(KindList)
 	a.grant(list, bob, Writer)
-	inc := crdt.Incarnation{1}
-	w.add(w.s.NewIncarnation(a.Author, inc, nil, w.tick()))
+	silent, words := a.Author, ann.recovery
+	silent.Incarnation, words.Incarnation = w.life(), w.life()
 
 	grant := func(by Author, kind PrincipalKind, id crdt.ScopeID, role Role) func() (*Op, error) {
 		return func() (*Op, error) { return w.s.GrantTo(by, list, kind, id, role, nil, w.tick()) }
@@ -116,13 +116,26 @@ func TestBuildersRefuse(t *testing.T) {
 		}, ErrDenied},
 		"a scope of kind person": {func() (*Op, error) { return w.s.NewScope(a.Author, KindPerson, [16]byte{}, 0, 1) }, ErrMalformed},
 		"a stranger's device": {func() (*Op, error) {
-			return w.s.NewScope(Author{Party{ann.id, b.Device}, b.Sign}, KindList, [16]byte{}, 0, 1)
+			return w.s.NewScope(Author{Party{ann.id, b.Device}, b.Incarnation, b.Sign}, KindList, [16]byte{}, 0, 1)
 		}, ErrDenied},
-		"another's signature":    {func() (*Op, error) { return w.s.NewScope(Author{a.Party, b.Sign}, KindList, [16]byte{}, 0, 1) }, ErrBadSignature},
-		"the same life again":    {func() (*Op, error) { return w.s.NewIncarnation(a.Author, inc, nil, 1) }, ErrBadBody},
-		"a life of the recovery": {func() (*Op, error) { return w.s.NewIncarnation(ann.recovery, inc, nil, 1) }, ErrBadBody},
+		"another's signature": {func() (*Op, error) {
+			return w.s.NewScope(Author{a.Party, a.Incarnation, b.Sign}, KindList, [16]byte{}, 0, 1)
+		}, ErrBadSignature},
+		"the same life again":    {func() (*Op, error) { return w.s.NewIncarnation(a.Author, nil, 1) }, ErrMalformed},
+		"a life of the recovery": {func() (*Op, error) { return w.s.NewIncarnation(words, nil, 1) }, ErrBadBody},
+		"a life of another person's device": {func() (*Op, error) {
+			return w.s.NewIncarnation(Author{Party{ann.id, b.Device}, b.Incarnation, b.Sign}, nil, 1)
+		}, ErrDenied},
+		"a list in a life not announced": {func() (*Op, error) {
+			return w.s.NewScope(silent, KindList, [16]byte{}, 0, 1)
+		}, ErrIncarnation},
+		"a grant in a life not announced": {grant(silent, PersonPrincipal, bob.id, Reader), ErrIncarnation},
+		"an epoch in a life not announced": {func() (*Op, error) {
+			o, _, err := w.s.NewEpoch(silent, ann.id, a.sealing(), 1)
+			return o, err
+		}, ErrIncarnation},
 		"an unknown person": {func() (*Op, error) {
-			return w.s.NewScope(Author{Party{crdt.ScopeID{1}, a.Device}, a.Sign}, KindList, [16]byte{}, 0, 1)
+			return w.s.NewScope(Author{Party{crdt.ScopeID{1}, a.Device}, a.Incarnation, a.Sign}, KindList, [16]byte{}, 0, 1)
 		}, ErrPending},
 		"a reader rotates": {func() (*Op, error) {
 			o, _, err := w.s.NewEpoch(glass.Author, list, glass.sealing(), 1)
@@ -133,14 +146,6 @@ func TestBuildersRefuse(t *testing.T) {
 		if !errors.Is(err, c.want) || o != nil {
 			t.Errorf("%s: %v %v, want %v", name, o != nil, err, c.want)
 		}
-	}
-	for range MaxIncarnations - 1 {
-		inc[1]++
-		w.add(w.s.NewIncarnation(a.Author, inc, nil, w.tick()))
-	}
-	inc[1]++
-	if _, err := w.s.NewIncarnation(a.Author, inc, nil, w.tick()); !errors.Is(err, ErrTooMany) {
-		t.Error(err)
 	}
 }
 
@@ -159,21 +164,25 @@ func TestManyTips(t *testing.T) {
 			}
 		}
 	})
-	for i, d := range ann.devices[1:] { // all at once, seeing only the start
-		o, err := start.NewIncarnation(d.Author, crdt.Incarnation{byte(i)}, nil, 1)
-		w.add(o, err)
+	for _, d := range ann.devices[1:] { // all at once, seeing only the start
+		d.Incarnation = w.life()
+		w.add(start.NewIncarnation(d.Author, nil, 1))
 	}
 	log, _ := w.s.Log(ann.id)
 	if n := len(log.Heads()); n != 24 {
 		t.Fatalf("%d tips", n)
 	}
 	last := ann.devices[24]
-	list := last.scope(KindList) // names 8 of 24 heads, its own grant among their past
-	if a, err := last.authorize(list); err != nil || a.Role != Writer {
-		t.Fatal(a, err)
+	for _, d := range []*testDevice{ann.devices[1], last} {
+		list := d.scope(KindList) // names 8 of 24 heads, its own life among their past
+		if a, err := d.authorize(list); err != nil || a.Role != Writer {
+			t.Fatal(a, err)
+		}
 	}
-	for i := range 3 {
-		w.add(w.s.NewIncarnation(ann.devices[0].Author, crdt.Incarnation{99, byte(i)}, nil, w.tick()))
+	by := ann.devices[0].Author
+	for range 3 {
+		by.Incarnation = w.life()
+		w.add(w.s.NewIncarnation(by, nil, w.tick()))
 	}
 	if n := len(log.Heads()); n != 1 {
 		t.Fatalf("%d tips after two joins", n)

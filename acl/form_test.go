@@ -16,8 +16,11 @@ func samples(t testing.TB, suite Suite) []*Op {
 	w := newWorld(t, suite)
 	ann, bob := w.person(2), w.person(1)
 	a := ann.devices[0]
-	w.add(w.s.NewIncarnation(a.Author, crdt.Incarnation{1, 2}, nil, w.tick()))
 	group, list := a.scope(KindGroup), a.scope(KindList)
+	row, _ := w.s.Heads(list)
+	again := a.Author
+	again.Incarnation = crdt.Incarnation{1, 2}
+	w.add(w.s.NewIncarnation(again, []Row{row}, w.tick()))
 	a.grant(group, bob, Writer)
 	a.grantGroup(list, group, Reader)
 	bob.devices[0].rotate(group)
@@ -124,7 +127,7 @@ func TestForm(t *testing.T) {
 	member := pick(func(o *Op) bool { g, ok := o.Body.(*Grant); return ok && g.Seal != nil && g.Join == nil })
 	group := pick(func(o *Op) bool { g, ok := o.Body.(*Grant); return ok && g.Principal.Kind == GroupPrincipal })
 	epoch := pick(func(o *Op) bool { e, ok := o.Body.(*Epoch); return ok && len(e.Parents) > 0 })
-	life := pick(func(o *Op) bool { return o.Type() == TypeIncarnation })
+	life := pick(func(o *Op) bool { n, ok := o.Body.(*Incarnation); return ok && n.Heads != nil })
 	grant := func(o *Op) *Grant { return o.Body.(*Grant) }
 	ep := func(o *Op) *Epoch { return o.Body.(*Epoch) }
 	id := crdt.AccessOpID{1}
@@ -182,7 +185,8 @@ func TestForm(t *testing.T) {
 		"recipient's short secret": {epoch, func(o *Op) { ep(o).Recipients[0].Sealed = nil }},
 		"person as device":         {epoch, func(o *Op) { ep(o).Recipients[0].To = crdt.EpochID{} }},
 		"epoch with half a key":    {epoch, func(o *Op) { ep(o).HPKEKey = make([]byte, 31) }},
-		"another device's life":    {life, func(o *Op) { o.Body.(*Incarnation).Device[0]++ }},
+		"life within a chain":      {life, func(o *Op) { o.Seq, o.Prev = 2, id }},
+		"life of its own log":      {life, func(o *Op) { o.Body.(*Incarnation).Heads[0].Scope = o.Scope }},
 		"life with an empty row":   {life, func(o *Op) { o.Body.(*Incarnation).Heads[0].Heads = nil }},
 	} {
 		o := bend(t, c.o)

@@ -1,6 +1,7 @@
 package acl
 
 import (
+	"errors"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -16,7 +17,8 @@ import (
 // half of the authors break some rule on purpose.
 type history struct {
 	*rapid.T
-	dice    *rand.Rand // even odds, which rapid's own draws are not
+	dice    *rand.Rand                           // even odds, which rapid's own draws are not
+	lives   map[crdt.DeviceID][]crdt.Incarnation // that each device has begun, or tried to
 	w       *world
 	all     []*Op // hostile ones too
 	persons []*testPerson
@@ -27,6 +29,7 @@ type history struct {
 func drawHistory(t *rapid.T, tb testing.TB, steps int) *history {
 	seed := rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "seed")
 	h := &history{T: t, w: newWorld(tb, SuiteX25519), dice: rand.New(rand.NewChaCha8([32]byte(seed)))}
+	h.lives = map[crdt.DeviceID][]crdt.Incarnation{}
 	for range 3 {
 		p := h.w.person(1)
 		if h.flip(50) {
@@ -34,6 +37,9 @@ func drawHistory(t *rapid.T, tb testing.TB, steps int) *history {
 		}
 		h.persons = append(h.persons, p)
 		h.devices = append(h.devices, p.devices...)
+		for _, d := range p.devices {
+			h.lives[d.Device] = []crdt.Incarnation{d.Incarnation}
+		}
 	}
 	for range 2 + h.dice.IntN(3) {
 		kind := pickOne(h, []Kind{KindGroup, KindList})
@@ -53,11 +59,11 @@ func pickOne[E any](h *history, list []E) E { return list[h.dice.IntN(len(list))
 // step draws one operation: first as an honest author would, then bent.
 func (h *history) step() {
 	d, scope := h.who()
-	by := d.Author
-	if h.flip(8) {
-		by = h.recoveryOf(d)
-	}
 	body := h.body(d, scope)
+	by := h.author(d, body)
+	if body.Type() == TypeIncarnation && h.flip(80) {
+		scope = d.Person
+	}
 	path, _, err := h.w.s.Path(by.Party, scope)
 	if err != nil || h.flip(15) {
 		path = h.bentPath(path)
@@ -66,7 +72,7 @@ func (h *history) step() {
 		by = h.recoveryOf(d)
 		path[0] = crdt.AccessOpID(d.Person)
 	}
-	o := &Op{Scope: scope, Device: by.Device, Path: path, Seq: 1, Body: body, Time: h.w.tick()}
+	o := &Op{Scope: scope, Device: by.Device, Incarnation: by.Incarnation, Path: path, Seq: 1, Body: body, Time: h.w.tick()}
 	if g, ok := body.(*Genesis); ok {
 		path, _, _ = h.w.s.Path(by.Party, crdt.ScopeID(g.Owner))
 		if o.Path = path; len(path) == 0 {
@@ -102,6 +108,33 @@ func (h *history) who() (*testDevice, crdt.ScopeID) {
 	return d, scope
 }
 
+// author is d in one of its lives, an earlier one perhaps, which knows nothing of the
+// later; sometimes in one that nobody announced, or that is another device's, or its
+// person's recovery key. An incarnation begins a new life, mostly.
+func (h *history) author(d *testDevice, body Body) Author {
+	by := d.Author
+	lives := h.lives[d.Device]
+	switch {
+	case body.Type() == TypeIncarnation && h.flip(90):
+		by.Incarnation = h.w.life()
+		h.lives[d.Device] = append(lives, by.Incarnation)
+		if h.flip(60) {
+			d.Incarnation = by.Incarnation
+		}
+	case h.flip(5):
+		by.Incarnation = pickOne(h, h.devices).Incarnation
+	case h.flip(5):
+		by.Incarnation = h.w.life()
+	case h.flip(30) && len(lives) > 0:
+		by.Incarnation = pickOne(h, lives)
+	}
+	if h.flip(8) {
+		key := h.recoveryOf(d)
+		by.Device, by.Sign = key.Device, key.Sign // in whatever life
+	}
+	return by
+}
+
 func (h *history) recoveryOf(d *testDevice) Author {
 	return h.persons[slices.IndexFunc(h.persons, func(p *testPerson) bool { return p.id == d.Person })].recovery
 }
@@ -110,7 +143,7 @@ func (h *history) recoveryOf(d *testDevice) Author {
 func (h *history) place(o *Op, by Author) {
 	log, _ := h.w.s.Log(o.Scope)
 	for prior := range log.All() {
-		if prior.Device == by.Device {
+		if prior.life() == o.life() {
 			o.Seq, o.Prev = prior.Seq+1, prior.ID()
 		}
 	}
@@ -130,7 +163,7 @@ func (h *history) place(o *Op, by Author) {
 	o.Deps = slices.DeleteFunc(o.Deps, func(id crdt.AccessOpID) bool { return id == o.Prev })
 	slices.SortFunc(o.Deps, compareIDs)
 	o.Deps = slices.Compact(o.Deps)
-	if rows, err := h.w.s.rows(by.Person, o.Scope, o.Path); err == nil {
+	if rows, err := h.w.s.rows(by, o.Scope, o.Path); err == nil {
 		o.Heads = rows
 	}
 	for i := range o.Heads {
@@ -176,10 +209,14 @@ func (h *history) bentPath(path []crdt.AccessOpID) []crdt.AccessOpID {
 
 func (h *history) body(d *testDevice, scope crdt.ScopeID) Body {
 	switch k := h.dice.IntN(10); {
+	case k == 1 || len(h.lives[d.Device]) == 0 && h.flip(60):
+		n := &Incarnation{}
+		if h.flip(30) {
+			n.Heads = []Row{h.row(pickOne(h, h.scopes))}
+		}
+		return n
 	case k == 0:
 		return &Genesis{Kind: pickOne(h, []Kind{KindGroup, KindList}), Owner: pickOne(h, h.persons).id, Suite: 1, Nonce: h.w.bytes16()}
-	case k == 1:
-		return &Incarnation{Device: d.Device, Incarnation: crdt.Incarnation{byte(h.dice.IntN(4))}}
 	case k <= 3:
 		return h.epoch(scope)
 	}
@@ -340,7 +377,7 @@ func (h *history) compareItems(n *naive) {
 		if err != nil || h.flip(30) {
 			path = h.bentPath(path)
 		}
-		heads, err := h.w.s.ItemHeads(d.Party, scope, path)
+		heads, err := h.w.s.ItemHeads(d.Author, scope, path)
 		if err != nil {
 			heads = []Row{h.row(scope)}
 		}
@@ -350,12 +387,21 @@ func (h *history) compareItems(n *naive) {
 			}
 		}
 		a, err := h.w.s.Authorize(scope, d.Device, path, heads)
-		want, ok, _ := n.authorize(scope, d.Device, path, heads)
+		known, all := n.known(heads)
+		want, ok := naiveRight{}, false
+		if all {
+			want, ok = n.walk(scope, d.Device, path, known)
+		}
 		if ok != (err == nil) {
 			h.Fatalf("authorize: %v, naive says %v", err, ok)
 		}
 		if got := (naiveRight{a.Person, a.Role, a.Depth}); ok && got != want {
 			h.Fatalf("authority %+v, want %+v", got, want)
+		}
+		inc := h.author(d, &Grant{}).Incarnation
+		err = h.w.s.Announced(d.Person, d.Device, inc, heads)
+		if ok := all && n.announced(d.Person, d.Device, inc, known); ok != (err == nil) || all == errors.Is(err, ErrPending) {
+			h.Fatalf("announced: %v, naive says %v", err, ok)
 		}
 	}
 }

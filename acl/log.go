@@ -11,15 +11,18 @@ import (
 // Log is the DAG of one scope's operations. It holds their form, signatures and
 // order against each other and knows nothing about rights; [State] does.
 //
-// Each operation knows its past as a clock, one counter for each device's chain,
-// so that "is g in the past of h" costs the same at ten operations and at ten
-// thousand. Operations with the same past beyond their own chain share a clock.
+// Operations of one life of a device are a chain, each naming the one before; two
+// lives of one device know nothing of each other and are two chains. Each operation
+// knows its past as a clock, one counter for each chain, so that "is g in the past
+// of h" costs the same at ten operations and at ten thousand. Operations with the
+// same past beyond their own chain share a clock.
 type Log struct {
 	id     crdt.ScopeID
 	nodes  []node                    // in the order added: each after its past
 	index  map[crdt.AccessOpID]int32 // into nodes; nil while a scan is as fast
 	chains []chain
-	heads  []int32 // nodes that no other rests on
+	lives  map[life]int32 // into chains; nil while a scan is as fast
+	heads  []int32        // nodes that no other rests on
 	forks  []*ForkError
 }
 
@@ -29,11 +32,19 @@ type node struct {
 	clock []uint32 // by chain: how many of its operations are in the past; own chain left out
 }
 
-// chain is the operations of one device, by seq-1.
+// life is one incarnation of a device, or of a recovery key.
+type life struct {
+	device      crdt.DeviceID
+	incarnation crdt.Incarnation
+}
+
+func (o *Op) life() life { return life{o.Device, o.Incarnation} }
+
+// chain is the operations of one life, by seq-1.
 type chain struct {
-	device crdt.DeviceID
-	nodes  []int32
-	under  []tally
+	life  life
+	nodes []int32
+	under []tally
 }
 
 // tally counts a chain's operations under one grant.
@@ -42,8 +53,8 @@ type tally struct {
 	n     int
 }
 
-// indexFrom is the size from which a map pays. Most logs are a private document's
-// list and hold one operation.
+// indexFrom is the size from which a map pays, of operations and of chains. Most
+// logs are a private document's list and hold one operation.
 const indexFrom = 12
 
 // maxForks bounds the evidence kept of one log.
@@ -149,12 +160,18 @@ func (l *Log) Add(o *Op) (Outcome, []crdt.AccessOpID, error) {
 
 // check holds an authentic operation of this scope against its chain and its past.
 func (l *Log) check(o *Op) (missing []crdt.AccessOpID, err error) {
-	c, length := l.chainOf(o.Device), 0
+	c, length := l.chainOf(o.life()), 0
 	if c >= 0 {
 		length = len(l.chains[c].nodes)
 	}
+	broken := func() error {
+		return refuse(o, fmt.Errorf("%w: prev %s is no operation %d of incarnation %s", ErrBrokenChain, o.Prev, o.Seq-1, o.Incarnation))
+	}
 	if o.Seq <= uint64(length) {
 		kept := l.nodes[l.chains[c].nodes[o.Seq-1]].op
+		if kept.Prev != o.Prev {
+			return nil, broken() // it rests on what was refused, or on nothing
+		}
 		return nil, refuse(o, l.keepFork(&ForkError{Kept: kept, Refused: o}))
 	}
 	if o.Seq > 1 {
@@ -162,8 +179,8 @@ func (l *Log) check(o *Op) (missing []crdt.AccessOpID, err error) {
 		switch {
 		case !ok:
 			missing = append(missing, o.Prev)
-		case l.nodes[prev].op.Device != o.Device || l.nodes[prev].op.Seq != o.Seq-1:
-			return nil, refuse(o, fmt.Errorf("%w: prev %s is no operation %d of this device", ErrBrokenChain, o.Prev, o.Seq-1))
+		case l.nodes[prev].chain != c || l.nodes[prev].op.Seq != o.Seq-1:
+			return nil, broken()
 		}
 	}
 	for _, d := range o.Deps {
@@ -175,7 +192,7 @@ func (l *Log) check(o *Op) (missing []crdt.AccessOpID, err error) {
 		return missing, nil
 	}
 	if c >= 0 && l.chains[c].count(o.grant()) >= MaxOpsPerGrant {
-		return nil, refuse(o, fmt.Errorf("%w: %d of one device under one grant", ErrTooMany, MaxOpsPerGrant))
+		return nil, refuse(o, fmt.Errorf("%w: %d of one incarnation under one grant", ErrTooMany, MaxOpsPerGrant))
 	}
 	return nil, nil
 }
@@ -218,33 +235,53 @@ func (l *Log) find(id crdt.AccessOpID) (int32, bool) {
 	return 0, false
 }
 
-// chainOf answers -1 for a device that has written nothing. Devices of one scope
-// are few beside its operations, so a scan does.
-func (l *Log) chainOf(device crdt.DeviceID) int32 {
+// chainOf answers -1 for a life that has written nothing here.
+func (l *Log) chainOf(who life) int32 {
+	if l.lives != nil {
+		if c, ok := l.lives[who]; ok {
+			return c
+		}
+		return -1
+	}
 	for i := range l.chains {
-		if l.chains[i].device == device {
+		if l.chains[i].life == who {
 			return int32(i)
 		}
 	}
 	return -1
 }
 
+func (l *Log) newChain(who life) int32 {
+	c := int32(len(l.chains))
+	l.chains = append(l.chains, chain{life: who})
+	switch {
+	case l.lives != nil:
+		l.lives[who] = c
+	case len(l.chains) >= indexFrom:
+		l.lives = make(map[life]int32, 2*indexFrom)
+		for i := range l.chains {
+			l.lives[l.chains[i].life] = int32(i)
+		}
+	}
+	return c
+}
+
 // insert adds an operation that check passed.
 func (l *Log) insert(o *Op) {
 	n := int32(len(l.nodes))
-	c := l.chainOf(o.Device)
+	c := l.chainOf(o.life())
 	if c < 0 {
-		c = int32(len(l.chains))
-		l.chains = append(l.chains, chain{device: o.Device})
+		c = l.newChain(o.life())
 	}
 	l.nodes = append(l.nodes, node{op: o, chain: c, clock: l.clockFor(o, c)})
 	ch := &l.chains[c]
 	ch.nodes = append(ch.nodes, n)
 	ch.add(o.grant())
-	l.heads = slices.DeleteFunc(l.heads, func(h int32) bool {
-		id := l.nodes[h].op.id
-		return id == o.Prev || slices.Contains(o.Deps, id)
-	})
+	for _, id := range append(slices.Clone(o.Deps), o.Prev) {
+		if named, ok := l.find(id); ok {
+			l.heads = slices.DeleteFunc(l.heads, func(h int32) bool { return h == named })
+		}
+	}
 	l.heads = append(l.heads, n)
 	switch {
 	case l.index != nil:

@@ -11,7 +11,7 @@ import (
 	"github.com/pipes-sync/pipes/crdt"
 )
 
-// line writes operations of one device into a log, whose rules know no rights.
+// line writes operations of one life into a log, whose rules know no rights.
 type line struct {
 	author Author
 	scope  crdt.ScopeID
@@ -23,8 +23,9 @@ func (l *line) next(t testing.TB, deps ...crdt.AccessOpID) *Op {
 	t.Helper()
 	l.seq++
 	o := &Op{
-		Scope: l.scope, Device: l.author.Device, Path: []crdt.AccessOpID{crdt.AccessOpID(l.scope)}, Seq: l.seq, Prev: l.prev,
-		Body: &Incarnation{Device: l.author.Device, Incarnation: crdt.Incarnation{byte(l.seq), byte(l.seq >> 8)}},
+		Scope: l.scope, Device: l.author.Device, Incarnation: l.author.Incarnation, Seq: l.seq, Prev: l.prev,
+		Path: []crdt.AccessOpID{crdt.AccessOpID(l.scope)},
+		Body: &Grant{Principal: Principal{Kind: PersonPrincipal, ID: [32]byte{byte(l.seq), byte(l.seq >> 8)}}, Role: Reader},
 	}
 	deps = slices.DeleteFunc(slices.Clone(deps), func(id crdt.AccessOpID) bool { return id == l.prev })
 	slices.SortFunc(deps, compareIDs)
@@ -40,7 +41,7 @@ func newLines(t testing.TB, n int) (*world, *Log, []*line) {
 	t.Helper()
 	w := newWorld(t, SuiteX25519)
 	id, key := w.key()
-	genesis, err := NewPerson(id, SignWith(key), w.bytes16(), w.suite, 1)
+	genesis, err := NewPerson(Author{Party{Device: id}, w.life(), SignWith(key)}, w.bytes16(), w.suite, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,9 +50,14 @@ func newLines(t testing.TB, n int) (*world, *Log, []*line) {
 		t.Fatal(err)
 	}
 	lines := make([]*line, n)
+	var by Author
 	for i := range lines {
-		id, key := w.key()
-		lines[i] = &line{author: Author{Party{log.Scope(), id}, SignWith(key)}, scope: log.Scope()}
+		if i%2 == 0 { // else another life of the device before
+			id, key := w.key()
+			by = Author{Party: Party{log.Scope(), id}, Sign: SignWith(key)}
+		}
+		by.Incarnation = w.life()
+		lines[i] = &line{author: by, scope: log.Scope()}
 	}
 	return w, log, lines
 }
@@ -59,7 +65,7 @@ func newLines(t testing.TB, n int) (*world, *Log, []*line) {
 // TestPast holds clocks against sets, over random graphs and every pair.
 func TestPast(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		_, log, lines := newLines(t, rapid.IntRange(1, 6).Draw(rt, "devices"))
+		_, log, lines := newLines(t, rapid.IntRange(1, 6).Draw(rt, "lives"))
 		past := map[crdt.AccessOpID]map[crdt.AccessOpID]bool{log.Genesis().ID(): {log.Genesis().ID(): true}}
 		ids := []crdt.AccessOpID{log.Genesis().ID()}
 		for range rapid.IntRange(1, 30).Draw(rt, "ops") {
@@ -153,15 +159,17 @@ func TestLogRefuses(t *testing.T) {
 		t.Fatalf("evidence: %v", f)
 	}
 
-	broken := *lines[2]
-	broken.seq, broken.prev = 1, a1.ID() // another device's operation as prev
+	broken, otherLife := *lines[2], *b
+	broken.seq, broken.prev = 1, a1.ID()       // another device's operation as prev
+	otherLife.seq, otherLife.prev = 1, a1.ID() // that of another life of the device
+	otherLife.author.Incarnation = crdt.Incarnation{1}
 	jump := *a
 	jump.seq++ // seq 4 after 2
 	elsewhere := line{author: a.author, scope: crdt.ScopeID{3}}
 	forged := *a.next(t)
 	forged.verified, forged.sig[0] = false, forged.sig[0]^1
 	id, key := w.key()
-	genesis, err := NewPerson(id, SignWith(key), w.bytes16(), w.suite, 1)
+	genesis, err := NewPerson(Author{Party{Device: id}, w.life(), SignWith(key)}, w.bytes16(), w.suite, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,11 +177,13 @@ func TestLogRefuses(t *testing.T) {
 		op   *Op
 		want error
 	}{
-		"prev of another":  {broken.next(t), ErrBrokenChain},
-		"seq jumps":        {jump.next(t), ErrBrokenChain},
-		"another scope":    {elsewhere.next(t, g), ErrWrongScope},
-		"second genesis":   {genesis, ErrWrongScope},
-		"forged signature": {&forged, ErrBadSignature},
+		"prev of another":   {broken.next(t), ErrBrokenChain},
+		"prev of its past":  {otherLife.next(t), ErrBrokenChain},
+		"seq jumps":         {jump.next(t), ErrBrokenChain},
+		"on a refused fork": {fork.next(t), ErrBrokenChain},
+		"another scope":     {elsewhere.next(t, g), ErrWrongScope},
+		"second genesis":    {genesis, ErrWrongScope},
+		"forged signature":  {&forged, ErrBadSignature},
 	} {
 		var refused *RefusedError
 		if _, _, err := log.Add(c.op); !errors.Is(err, c.want) || !errors.As(err, &refused) || refused.Op != c.op.Ref() {
@@ -198,5 +208,10 @@ func TestTooManyUnderOneGrant(t *testing.T) {
 	}
 	if _, _, err := log.Add(l.next(t)); !errors.Is(err, ErrTooMany) {
 		t.Fatalf("one more: %v", err)
+	}
+	other := &line{author: l.author, scope: l.scope}
+	other.author.Incarnation[0]++
+	if outcome, _, err := log.Add(other.next(t, log.Genesis().ID())); outcome != Added {
+		t.Fatalf("another life of the device: %v", err)
 	}
 }

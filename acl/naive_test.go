@@ -74,7 +74,7 @@ func (n *naive) judge(o *Op) verdict {
 		return waits
 	}
 	if prev := n.ops[o.Prev]; o.Seq > 1 && prev != nil && prev.Scope == o.Scope && n.verdict(o.Prev) == counts &&
-		(prev.Device != o.Device || prev.Seq+1 != o.Seq) {
+		(prev.Device != o.Device || prev.Incarnation != o.Incarnation || prev.Seq+1 != o.Seq) {
 		return refused
 	}
 	known := map[crdt.ScopeID]map[crdt.AccessOpID]bool{}
@@ -183,11 +183,17 @@ func (n *naive) allowed(o *Op, known map[crdt.ScopeID]map[crdt.AccessOpID]bool) 
 			return true
 		}
 		r, ok := n.walk(g.Owner, o.Device, o.Path, known)
-		return ok && n.ops[o.Path[0]].Type() == TypeGrant && r.role >= Writer
+		return ok && n.ops[o.Path[0]].Type() == TypeGrant && r.role >= Writer && n.announced(g.Owner, o.Device, o.Incarnation, known)
 	}
 	r, ok := n.walk(o.Scope, o.Device, o.Path, known)
 	if !ok {
 		return false
+	}
+	if byDevice := n.ops[o.Path[0]].Type() == TypeGrant; byDevice && o.Type() != TypeIncarnation {
+		first := o.Scope == r.person && o.Seq == 1
+		if first || !n.announced(r.person, o.Device, o.Incarnation, known) {
+			return false
+		}
 	}
 	inPerson := n.kind(o.Scope) == KindPerson
 	epoch := func(id crdt.EpochID) *Epoch {
@@ -217,12 +223,35 @@ func (n *naive) allowed(o *Op, known map[crdt.ScopeID]map[crdt.AccessOpID]bool) 
 		}
 		return r.role >= Writer && inPerson == (b.HPKEKey != nil)
 	case *Incarnation:
-		for id := range known[o.Scope] {
-			if i, ok := n.ops[id].Body.(*Incarnation); ok && i.Device == b.Device && i.Incarnation == b.Incarnation {
-				return false
+		return inPerson && n.ops[o.Path[0]].Type() == TypeGrant && len(n.lives(o.Device, known[o.Scope])) < MaxIncarnations
+	}
+	return false
+}
+
+// lives are the announcements of a device within set.
+func (n *naive) lives(device crdt.DeviceID, set map[crdt.AccessOpID]bool) (lives []*Op) {
+	for id := range set {
+		if o := n.ops[id]; o.Type() == TypeIncarnation && o.Device == device {
+			lives = append(lives, o)
+		}
+	}
+	return lives
+}
+
+// announced looks through all that an author knew of its person's log.
+func (n *naive) announced(person crdt.ScopeID, device crdt.DeviceID, inc crdt.Incarnation, known map[crdt.ScopeID]map[crdt.AccessOpID]bool) bool {
+	for _, a := range n.lives(device, known[person]) {
+		if a.Incarnation != inc {
+			continue
+		}
+		for _, row := range a.Body.(*Incarnation).Heads {
+			for _, id := range row.Heads {
+				if set := known[row.Scope]; set != nil && !set[id] {
+					return false
+				}
 			}
 		}
-		return inPerson && n.ops[o.Path[0]].Type() == TypeGrant
+		return true
 	}
 	return false
 }
@@ -238,18 +267,17 @@ func (n *naive) counting() map[crdt.AccessOpID]bool {
 	return set
 }
 
-// authorize is walk over the closures of rows.
-func (n *naive) authorize(scope crdt.ScopeID, device crdt.DeviceID, path []crdt.AccessOpID, rows []Row) (r naiveRight, ok, pending bool) {
+// known are the closures of rows; false if something is not known to count.
+func (n *naive) known(rows []Row) (map[crdt.ScopeID]map[crdt.AccessOpID]bool, bool) {
 	known := map[crdt.ScopeID]map[crdt.AccessOpID]bool{}
 	for _, row := range rows {
 		set, ok := n.closure(row.Scope, row.Heads)
 		if !ok {
-			return r, false, true
+			return nil, false
 		}
 		known[row.Scope] = set
 	}
-	r, ok = n.walk(scope, device, path, known)
-	return r, ok, false
+	return known, true
 }
 
 // roles is the strongest role of each person in a scope, by trying every grant and
@@ -285,7 +313,7 @@ func (n *naive) roles(scope crdt.ScopeID, levels int) map[[32]byte]Role {
 // forks reports whether an operation that counts has the place of o.
 func (n *naive) forks(o *Op) bool {
 	for id := range n.counting() {
-		if k := n.ops[id]; k.Scope == o.Scope && k.Device == o.Device && k.Seq == o.Seq && k != o {
+		if k := n.ops[id]; k.Scope == o.Scope && k.Device == o.Device && k.Incarnation == o.Incarnation && k.Prev == o.Prev && k != o {
 			return true
 		}
 	}

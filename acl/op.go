@@ -27,15 +27,16 @@ type Row struct {
 // Op is one signed operation of a scope's log. Operations are shared and must not
 // be modified once signed or decoded.
 type Op struct {
-	Scope  crdt.ScopeID      // of a genesis: its own id
-	Device crdt.DeviceID     // the author's key: a device, or a person's recovery key
-	Path   []crdt.AccessOpID // the grants the author acts under, from the person outwards
-	Heads  []Row             // of the other scopes on the path, ascending
-	Seq    uint64            // from 1, per device and scope
-	Prev   crdt.AccessOpID   // this device's operation before; zero for the first
-	Deps   []crdt.AccessOpID // other tips of this scope the author knew, ascending
-	Body   Body
-	Time   int64 // Unix milliseconds; a claim
+	Scope       crdt.ScopeID      // of a genesis: its own id
+	Device      crdt.DeviceID     // the author's key: a device, or a person's recovery key
+	Incarnation crdt.Incarnation  // the life of the replica that wrote it
+	Path        []crdt.AccessOpID // the grants the author acts under, from the person outwards
+	Heads       []Row             // of the other scopes on the path, ascending
+	Seq         uint64            // from 1, per device, incarnation and scope
+	Prev        crdt.AccessOpID   // the operation before in this chain; zero for the first
+	Deps        []crdt.AccessOpID // other tips of this scope the author knew, ascending
+	Body        Body
+	Time        int64 // Unix milliseconds; a claim
 
 	id       crdt.AccessOpID
 	sig      [sigSize]byte

@@ -37,6 +37,33 @@ func (p Past) Has(op crdt.AccessOpID) bool {
 	return ok && p.has(n)
 }
 
+// hasAll is Has for each of ops.
+func (p Past) hasAll(ops []crdt.AccessOpID) bool {
+	return !slices.ContainsFunc(ops, func(op crdt.AccessOpID) bool { return !p.Has(op) })
+}
+
+// lives counts the incarnations of device that have begun in p. It reads clocks, not
+// all chains: a device can begin more than anybody should walk through each time.
+func (p Past) lives(device crdt.DeviceID) int {
+	begun := map[int32]bool{}
+	for _, tip := range p.tips {
+		t := &p.log.nodes[tip]
+		begun[t.chain] = true
+		for c, seq := range t.clock {
+			if seq > 0 {
+				begun[int32(c)] = true
+			}
+		}
+	}
+	n := 0
+	for c := range begun {
+		if p.log.chains[c].life.device == device {
+			n++
+		}
+	}
+	return n
+}
+
 func (p Past) has(n int32) bool {
 	for _, tip := range p.tips {
 		if p.log.reaches(tip, n) {
@@ -113,7 +140,7 @@ func (l *Log) pick(limit int, must []crdt.AccessOpID, except crdt.AccessOpID) []
 	}
 	for _, id := range must {
 		n, ok := l.find(id)
-		if !ok || reached(n) || len(chosen)+len(rest) <= limit {
+		if !ok || len(chosen) == limit || reached(n) || len(chosen)+len(rest) <= limit {
 			continue
 		}
 		i := slices.IndexFunc(rest, func(h int32) bool { return l.reaches(h, n) })

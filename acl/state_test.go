@@ -44,7 +44,7 @@ func TestLate(t *testing.T) {
 		}
 		got = append(got, c.Op.ID())
 	}
-	if len(got) != 5 || got[0] != w.ops[0].ID() { // ann's genesis, device, epoch; the list and its grant
+	if len(got) != 6 || got[0] != w.ops[0].ID() { // ann's genesis, device, life, epoch; the list and its grant
 		t.Fatalf("%d changes", len(got))
 	}
 	for range s.Waiting() {
@@ -61,10 +61,11 @@ func TestWaitingRefused(t *testing.T) {
 	ann, eve := w.person(1), w.person(1)
 	list := ann.devices[0].scope(KindList)
 	e := eve.devices[0]
-	path := []crdt.AccessOpID{w.ops[4].ID(), crdt.AccessOpID(list)} // eve's device on ann's list
+	path := []crdt.AccessOpID{w.deviceGrant(e), crdt.AccessOpID(list)} // eve's device on ann's list
 	row, _ := w.s.Heads(eve.id)
 	o := &Op{
-		Scope: list, Device: e.Device, Path: path, Heads: []Row{row}, Seq: 1, Deps: []crdt.AccessOpID{crdt.AccessOpID(list)}, Time: 1,
+		Scope: list, Device: e.Device, Path: path, Incarnation: e.Incarnation, Heads: []Row{row}, Seq: 1,
+		Deps: []crdt.AccessOpID{crdt.AccessOpID(list)}, Time: 1,
 		Body: &Grant{Principal: Principal{Kind: PersonPrincipal, ID: eve.id}, Role: Admin},
 	}
 	if err := o.Sign(e.Sign); err != nil {
@@ -157,10 +158,11 @@ func TestAuthorize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	heads, err := w.s.ItemHeads(b.Party, list, path)
+	heads, err := w.s.ItemHeads(b.Author, list, path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	notGroup := slices.DeleteFunc(slices.Clone(heads), func(r Row) bool { return r.Scope == group })
 	old := slices.Clone(heads)
 	i := slices.IndexFunc(old, func(r Row) bool { return r.Scope == list })
 	old[i].Heads = []crdt.AccessOpID{crdt.AccessOpID(list)}
@@ -172,7 +174,7 @@ func TestAuthorize(t *testing.T) {
 	}{
 		"another's key":         {e.Device, path, heads, DeniedOtherParty},
 		"no path":               {b.Device, nil, heads, DeniedPathShape},
-		"a link left out":       {b.Device, path[1:], heads[:2], DeniedHeads},
+		"a link left out":       {b.Device, path[1:], notGroup, DeniedHeads},
 		"a row left out":        {b.Device, path, heads[:2], DeniedHeads},
 		"a grant not yet known": {b.Device, path, old, DeniedNotInPast},
 		"the owner's place":     {b.Device, append(slices.Clone(path[:2]), crdt.AccessOpID(list)), heads, DeniedHeads},

@@ -39,6 +39,7 @@ type vectorCase struct {
 	Suite   Suite          `json:"suite"`
 	Devices []vectorDevice `json:"devices"`
 	Ops     []vectorOp     `json:"ops"`
+	Refused []vectorBad    `json:"refused"` // authentic, and in none of these places allowed
 	Epochs  []vectorEpoch  `json:"epochs"`
 }
 
@@ -56,6 +57,12 @@ type vectorOp struct {
 	ID       hexBytes `json:"id"`
 	Encoding hexBytes `json:"encoding"`
 	Sig      hexBytes `json:"sig"`
+}
+
+type vectorBad struct {
+	Name  string `json:"name"`
+	Error string `json:"error"` // incarnation, heads, denied, chain or fork
+	vectorOp
 }
 
 type vectorEpoch struct {
@@ -86,14 +93,14 @@ func makeCase(t *testing.T, suite Suite) vectorCase {
 	w := newWorld(t, suite)
 	ann, bob := w.person(2), w.person(1)
 	a, b := ann.devices[0], bob.devices[0]
-	w.add(w.s.NewIncarnation(a.Author, crdt.Incarnation{1, 2, 3, 4, 5, 6, 7, 8}, nil, w.tick()))
 	group, list := a.scope(KindGroup), a.scope(KindList)
 	a.grant(group, bob, Writer)
 	a.grantGroup(list, group, Reader)
 	a.rotate(list)
 	b.rotate(group)
 	private := b.scope(KindList)
-	c := vectorCase{Suite: suite}
+	lives := w.restoredTwice(a, list)
+	c := vectorCase{Suite: suite, Refused: w.badLives(a, b, list, lives)}
 	epochs := []Ref{{ann.id, w.epochOf(ann)}, {bob.id, w.epochOf(bob)}}
 	for _, scope := range []crdt.ScopeID{group, list, private} {
 		epochs = append(epochs, genesisRef(scope))
@@ -234,6 +241,16 @@ func checkCase(t *testing.T, c vectorCase) {
 			t.Fatal(res, err)
 		}
 		ops = append(ops, o)
+	}
+	for _, v := range c.Refused {
+		want := map[string]error{"incarnation": ErrIncarnation, "heads": ErrOlderHeads, "denied": ErrDenied, "chain": ErrBrokenChain, "fork": ErrFork}[v.Error]
+		o, err := DecodeParts(v.Encoding, v.Sig)
+		if err != nil {
+			t.Fatal(v.Name, err)
+		}
+		if _, err := s.Add(o); want == nil || !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", v.Name, err, want)
+		}
 	}
 	for _, d := range c.Devices {
 		checkDevice(t, s, ops, c, d)

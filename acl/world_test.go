@@ -48,6 +48,8 @@ func (w *world) tick() int64 { w.now += 1000; return w.now }
 
 func (w *world) bytes16() (b [16]byte) { w.rnd.Read(b[:]); return b }
 
+func (w *world) life() (inc crdt.Incarnation) { w.rnd.Read(inc[:]); return inc }
+
 func (w *world) key() (crdt.DeviceID, ed25519.PrivateKey) {
 	var seed [32]byte
 	w.rnd.Read(seed[:])
@@ -73,8 +75,8 @@ func (w *world) add(o *Op, err error) *Op {
 func (w *world) person(devices int) *testPerson {
 	w.t.Helper()
 	rec, key := w.key()
-	p := &testPerson{w: w, recovery: Author{Party{Device: rec}, SignWith(key)}}
-	o := w.add(NewPerson(rec, p.recovery.Sign, w.bytes16(), w.suite, w.tick()))
+	p := &testPerson{w: w, recovery: Author{Party{Device: rec}, w.life(), SignWith(key)}}
+	o := w.add(NewPerson(p.recovery, w.bytes16(), w.suite, w.tick()))
 	p.id = o.Scope
 	p.recovery.Person = p.id
 	for i := range devices {
@@ -86,7 +88,8 @@ func (w *world) person(devices int) *testPerson {
 	return p
 }
 
-// link takes a new device in: the first by the recovery key, others by the first.
+// link takes a new device in, which announces its life: the first by the recovery
+// key, others by the first.
 func (p *testPerson) link(role Role) *testDevice {
 	p.w.t.Helper()
 	d, nd := p.newDevice(role)
@@ -95,6 +98,7 @@ func (p *testPerson) link(role Role) *testDevice {
 		by, with = p.devices[0].Author, p.devices[0].sealing()
 	}
 	p.w.add(p.w.s.GrantDevice(by, nd, with, p.w.tick()))
+	p.w.add(p.w.s.NewIncarnation(d.Author, nil, p.w.tick()))
 	p.devices = append(p.devices, d)
 	return d
 }
@@ -108,7 +112,7 @@ func (p *testPerson) newDevice(role Role) (*testDevice, NewDevice) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	d := &testDevice{w: w, Author: Author{Party{p.id, id}, SignWith(key)}, hpke: priv}
+	d := &testDevice{w: w, Author: Author{Party{p.id, id}, w.life(), SignWith(key)}, hpke: priv}
 	d.ring = NewKeyring(d.Party, priv)
 	join, err := NewJoin(d.Sign, p.id, priv.PublicKey().Bytes(), w.bytes16())
 	if err != nil {
@@ -154,7 +158,7 @@ func (d *testDevice) authorize(scope crdt.ScopeID) (Authority, error) {
 	if err != nil {
 		return Authority{}, err
 	}
-	heads, err := d.w.s.ItemHeads(d.Party, scope, path)
+	heads, err := d.w.s.ItemHeads(d.Author, scope, path)
 	if err != nil {
 		return Authority{}, err
 	}

@@ -2,6 +2,7 @@ package netsync
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/pipes-sync/pipes/acl"
@@ -18,7 +19,7 @@ func (c *Context) authority(h *set.Header) (status Status, err, own error) {
 		return status, err, nil
 	}
 	if h.Seq == 1 {
-		err = announced(c.Access, person, h.Device, h.Incarnation, heads)
+		err = announced(c.Access, person, h, heads)
 	} else {
 		prev, own := c.Header(h.Prev)
 		if own != nil {
@@ -64,28 +65,16 @@ func notOlder(s *acl.State, heads, before []acl.Row) error {
 	return nil
 }
 
-// announced holds the first item of a chain against the author's person log: the
-// incarnation must be announced there, in the past of heads, and heads may not be
-// older than the announcement says.
-func announced(s *acl.State, person crdt.ScopeID, device crdt.DeviceID, inc crdt.Incarnation, heads []acl.Row) error {
-	log, ok := s.Log(person)
-	if !ok {
-		return ErrIncarnation
+// announced holds the first item of a chain against the author's person log.
+func announced(s *acl.State, person crdt.ScopeID, h *set.Header, heads []acl.Row) error {
+	err := s.Announced(person, h.Device, h.Incarnation, heads)
+	switch {
+	case errors.Is(err, acl.ErrIncarnation):
+		return fmt.Errorf("%w: %w", ErrIncarnation, err)
+	case errors.Is(err, acl.ErrOlderHeads):
+		return fmt.Errorf("%w: %w", ErrOlderHeads, err)
 	}
-	var known []crdt.AccessOpID
-	for _, row := range heads {
-		if row.Scope == person {
-			known = row.Heads
-		}
-	}
-	past, _ := log.Past(known)
-	for op := range log.All() {
-		b, ok := op.Body.(*acl.Incarnation)
-		if ok && b.Device == device && b.Incarnation == inc && past.Has(op.ID()) {
-			return notOlder(s, heads, b.Heads)
-		}
-	}
-	return ErrIncarnation
+	return err
 }
 
 // AdmitDocument decides on an arriving genesis by the rule of any item: authentic,

@@ -42,6 +42,8 @@ func (w *world) read(p []byte) { w.rnd.Read(p) }
 
 func (w *world) nonce16() (b [16]byte) { w.read(b[:]); return b }
 
+func (w *world) life() (inc crdt.Incarnation) { w.read(inc[:]); return inc }
+
 func (w *world) nonce24() (b [24]byte) { w.read(b[:]); return b }
 
 func (w *world) bytes32() (b [32]byte) { w.read(b[:]); return b }
@@ -68,8 +70,8 @@ func (w *world) add(s *acl.State, o *acl.Op, err error) *acl.Op {
 func (w *world) person(s *acl.State) *person {
 	w.tb.Helper()
 	rec, key := w.key()
-	p := &person{recovery: acl.Author{Party: acl.Party{Device: rec}, Sign: acl.SignWith(key)}}
-	o, err := acl.NewPerson(rec, p.recovery.Sign, w.nonce16(), acl.SuiteX25519, w.tick())
+	p := &person{recovery: acl.Author{Party: acl.Party{Device: rec}, Incarnation: w.life(), Sign: acl.SignWith(key)}}
+	o, err := acl.NewPerson(p.recovery, w.nonce16(), acl.SuiteX25519, w.tick())
 	p.id = w.add(s, o, err).Scope
 	p.recovery.Person = p.id
 	p.link(w, s, acl.Admin)
@@ -85,13 +87,15 @@ func (p *person) link(w *world, s *acl.State, role acl.Role) *device {
 	if err != nil {
 		w.tb.Fatal(err)
 	}
-	d := &device{w: w, key: key, Author: acl.Author{Party: acl.Party{Person: p.id, Device: id}, Sign: acl.SignWith(key)}}
+	d := &device{w: w, key: key, Author: acl.Author{Party: acl.Party{Person: p.id, Device: id}, Incarnation: w.life(), Sign: acl.SignWith(key)}}
 	hpkeKey := priv.PublicKey().Bytes()
 	join, err := acl.NewJoin(d.Sign, p.id, hpkeKey, w.nonce16())
 	if err != nil {
 		w.tb.Fatal(err)
 	}
 	o, err := s.GrantDevice(p.recovery, acl.NewDevice{Device: id, HPKEKey: hpkeKey, Join: join, Role: role}, nil, w.tick())
+	w.add(s, o, err)
+	o, err = s.NewIncarnation(d.Author, nil, w.tick())
 	w.add(s, o, err)
 	p.devices = append(p.devices, d)
 	return d
@@ -115,14 +119,16 @@ func (d *device) grantGroup(s *acl.State, scope, group crdt.ScopeID, role acl.Ro
 	return d.w.add(s, o, err)
 }
 
-// live announces a new incarnation; heads nil is the person's log.
+// live announces a new incarnation, for items; heads are of other scopes than the
+// person's, whose row is left out. Operations stay in the life that link announced.
 func (d *device) live(s *acl.State, heads []acl.Row) crdt.Incarnation {
 	d.w.tb.Helper()
-	var inc crdt.Incarnation
-	d.w.read(inc[:])
-	o, err := s.NewIncarnation(d.Author, inc, heads, d.w.tick())
+	by := d.Author
+	by.Incarnation = d.w.life()
+	heads = slices.DeleteFunc(slices.Clone(heads), func(r acl.Row) bool { return r.Scope == d.Person })
+	o, err := s.NewIncarnation(by, heads, d.w.tick())
 	d.w.add(s, o, err)
-	return inc
+	return by.Incarnation
 }
 
 // claim is the path and heads of an item that d writes now.
@@ -132,7 +138,7 @@ func (d *device) claim(s *acl.State, scope crdt.ScopeID) ([]crdt.AccessOpID, []s
 	if err != nil {
 		d.w.tb.Fatal(err)
 	}
-	rows, err := s.ItemHeads(d.Party, scope, path)
+	rows, err := s.ItemHeads(d.Author, scope, path)
 	if err != nil {
 		d.w.tb.Fatal(err)
 	}

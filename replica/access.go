@@ -51,11 +51,11 @@ func (a *access) announce() error {
 	defer a.mu.Unlock()
 	log, _ := a.mu.state.Log(a.id.person)
 	for op := range log.All() {
-		if b, ok := op.Body.(*acl.Incarnation); ok && b.Device == a.id.device && b.Incarnation == a.id.incarnation {
+		if op.Type() == acl.TypeIncarnation && op.Device == a.id.device && op.Incarnation == a.id.incarnation {
 			return nil
 		}
 	}
-	op, err := a.mu.state.NewIncarnation(a.id.author(), a.id.incarnation, nil, time.Now().UnixMilli())
+	op, err := a.mu.state.NewIncarnation(a.id.author(), nil, time.Now().UnixMilli())
 	if err != nil {
 		return fmt.Errorf("replica: announce incarnation: %w", err)
 	}
@@ -223,7 +223,7 @@ func standingIn(state *acl.State, keys *acl.Keyring, id *identity, scope crdt.Sc
 	if auth.Role < need.Needs() {
 		return nil, &acl.DeniedError{Scope: scope, Grant: auth.Grant, Why: acl.DeniedRole, Have: auth.Role, Need: need.Needs()}
 	}
-	rows, err := state.ItemHeads(id.party(), scope, path)
+	rows, err := state.ItemHeads(id.author(), scope, path)
 	if err != nil {
 		return nil, err
 	}

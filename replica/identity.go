@@ -34,7 +34,7 @@ const identityRecord = "identity"
 func (id *identity) party() acl.Party { return acl.Party{Person: id.person, Device: id.device} }
 
 func (id *identity) author() acl.Author {
-	return acl.Author{Party: id.party(), Sign: acl.SignWith(id.sign)}
+	return acl.Author{Party: id.party(), Incarnation: id.incarnation, Sign: acl.SignWith(id.sign)}
 }
 
 // derive fills in the keys from their seeds.
@@ -101,11 +101,12 @@ func newIdentity(name string, inc crdt.Incarnation) (*identity, []*acl.Op, error
 	}
 	recovery := ed25519.NewKeyFromSeed(id.recovery[:])
 	owner := acl.Author{
-		Party: acl.Party{Device: crdt.DeviceID(recovery.Public().(ed25519.PublicKey))},
-		Sign:  acl.SignWith(recovery),
+		Party:       acl.Party{Device: crdt.DeviceID(recovery.Public().(ed25519.PublicKey))},
+		Incarnation: inc,
+		Sign:        acl.SignWith(recovery),
 	}
 	now := time.Now().UnixMilli()
-	genesis, err := acl.NewPerson(owner.Device, owner.Sign, nonce16(), acl.DefaultSuite, now)
+	genesis, err := acl.NewPerson(owner, nonce16(), acl.DefaultSuite, now)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -123,7 +124,7 @@ func newIdentity(name string, inc crdt.Incarnation) (*identity, []*acl.Op, error
 			Device: id.device, HPKEKey: id.hpke.PublicKey().Bytes(), Join: join, Role: acl.Admin,
 		}, nil, now)
 	})
-	b.do(func() (*acl.Op, error) { return b.state.NewIncarnation(id.author(), id.incarnation, nil, now) })
+	b.do(func() (*acl.Op, error) { return b.state.NewIncarnation(id.author(), nil, now) })
 	b.do(func() (*acl.Op, error) {
 		op, _, err := b.state.NewEpoch(id.author(), id.person, id.sealing(id.keyring()), now)
 		return op, err

@@ -58,14 +58,54 @@ function parse(enc) {
   const f = decode(enc)
   if (f[0] !== 'pipes op') throw new Error('label')
   if (f[1] !== 1 || !Object.values(types).includes(f[2])) throw new Error('type')
-  if (f.length !== 12) throw new Error('fields')
-  const [, , type, scope, device, path, heads, seq, prev, deps, body, time] = f
-  return { type, scope, device, path, heads, seq, prev, deps, body, time }
+  if (f.length !== 13) throw new Error('fields')
+  const [, , type, scope, device, incarnation, path, heads, seq, prev, deps, body, time] = f
+  return { type, scope, device, incarnation, path, heads, seq, prev, deps, body, time }
 }
 
 function signed(device, enc, sig) {
   const key = createPublicKey({ key: Buffer.concat([hex('302a300506032b6570032100'), device]), format: 'der', type: 'spki' })
   return verify(null, Buffer.concat([text('pipes access op v1\0'), sha256(enc)]), key, sig)
+}
+
+// lifeRule is the first rule of lives that an operation breaks: of its chain, and of
+// the announcement that the chain rests on.
+function lifeRule(ops, op) {
+  const same = (a, b) => a.device.equals(b.device) && a.incarnation.equals(b.incarnation)
+  const all = [...ops.entries()].filter(([id, o]) => (o.type === types.genesis ? id === op.scope.toString('hex') : o.scope.equals(op.scope)))
+  const before = all.find(([, o]) => same(o, op) && o.prev.equals(op.prev))
+  if (before) return 'fork'
+  const prev = op.seq > 1 && ops.get(op.prev.toString('hex'))
+  if (prev !== false && !(prev && same(prev, op) && prev.seq === op.seq - 1)) return 'chain'
+
+  const first = op.path.length && ops.get(op.path[0].toString('hex'))
+  if (!first || first.type !== types.grant) return '' // a recovery key
+  if (!first.body[0][1].equals(op.device)) return 'denied'
+  if (op.type === types.incarnation) return op.seq === 1 ? '' : 'form'
+  const person = first.scope
+  const known = past(ops, op, person)
+  const announced = [...known].map((id) => ops.get(id)).find((o) => o.type === types.incarnation && same(o, op))
+  if (!announced || (op.scope.equals(person) && op.seq === 1)) return 'incarnation'
+  for (const [scope, ids] of announced.body[0]) {
+    const there = past(ops, op, scope)
+    if (there.size > 0 && !ids.every((id) => there.has(id.toString('hex')))) return 'heads'
+  }
+  return ''
+}
+
+// past is the ids of what op knew of a scope: by its heads, or by prev and deps.
+function past(ops, op, scope) {
+  const row = op.heads.find(([s]) => s.equals(scope))
+  const todo = (row ? row[1] : op.scope.equals(scope) ? [op.prev, ...op.deps] : []).map((id) => id.toString('hex'))
+  const seen = new Set()
+  for (let id; (id = todo.pop()) !== undefined; ) {
+    if (id === '' || seen.has(id)) continue
+    seen.add(id)
+    const o = ops.get(id)
+    if (!o) throw new Error('an unknown operation ' + id)
+    todo.push(...[o.prev, ...o.deps].map((d) => d.toString('hex')))
+  }
+  return seen
 }
 
 for (const c of vectors.cases) {
@@ -85,7 +125,13 @@ for (const c of vectors.cases) {
       const joins = Buffer.concat([text('pipes device join v1\0'), op.scope, sha256(key), nonce])
       expect(verify(null, joins, spki, sig), 'a device joins')
     }
+    expect(lifeRule(ops, op) === '', 'life of ' + v.id)
     ops.set(v.id, op)
+  }
+  for (const v of c.refused) {
+    const op = parse(hex(v.encoding))
+    expect(signed(op.device, hex(v.encoding), hex(v.sig)), 'signature of ' + v.name)
+    expect(lifeRule(ops, op) === v.error, `${v.name}: ${lifeRule(ops, op) || 'allowed'}, want ${v.error}`)
   }
   for (const e of c.epochs) {
     const [scope, epoch, secret] = [hex(e.scope), hex(e.epoch), hex(e.secret)]
