@@ -1,18 +1,23 @@
 package replica
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/pipes-sync/pipes/crdt"
 	"github.com/pipes-sync/pipes/crdt/set"
+	"github.com/pipes-sync/pipes/storage"
 )
 
 // cover gathers the headers that prove an item without a signature of its own: the
-// ones after it in its chain, up to one that is signed, or those kept with it. It is
-// nil for an item that is signed.
+// cover that was kept with it, or the items after it in its chain, up to one that is
+// signed or has such a cover. It is nil for an item that is signed.
 func (r *Replica) cover(doc crdt.DocID, item *set.Set) (*set.Cover, error) {
 	if item.Sig != nil {
 		return nil, nil
+	}
+	if kept, err := r.keptCover(doc, item); kept != nil || err != nil {
+		return kept, err
 	}
 	cover := &set.Cover{}
 	from := r.placeOf(doc, &item.Header)
@@ -36,11 +41,30 @@ func (r *Replica) cover(doc crdt.DocID, item *set.Set) (*set.Cover, error) {
 		if s.Sig != nil {
 			return cover, nil
 		}
+		kept, err := r.keptCover(doc, s)
+		if err != nil {
+			return nil, err
+		}
+		if kept != nil {
+			cover.Items = append(cover.Items, kept.Items...)
+			return cover, nil
+		}
 		before = s.ID()
 	}
+	return nil, fmt.Errorf("%w: nothing covers change set %s", ErrDamaged, item.ID())
+}
+
+// keptCover is the cover that was kept with an item, nil if none was.
+func (r *Replica) keptCover(doc crdt.DocID, item *set.Set) (*set.Cover, error) {
+	if item.Sig != nil {
+		return nil, nil
+	}
 	enc, err := r.store.Meta(doc, coverRecord(item.ID()))
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: nothing covers change set %s: %w", ErrDamaged, item.ID(), err)
+		return nil, err
 	}
 	return set.DecodeCover(enc)
 }

@@ -181,6 +181,13 @@ func (e *exporter) sets(id crdt.DocID) error {
 		}
 		run = append(run, s)
 		size += len(s.Payload)
+		kept, err := e.r.keptCover(id, s)
+		if err != nil {
+			return err
+		}
+		if kept != nil { // a receiver bounds what one cover proves: it ends here, as it came
+			size = maxSetBytes + 1
+		}
 	}
 	return e.run(id, run)
 }
