@@ -137,13 +137,29 @@ func (i Incarnation) String() string { return hex.EncodeToString(i[:]) }
 
 // ParseChangeHash reads 64 hex digits.
 func ParseChangeHash(s string) (h ChangeHash, err error) {
-	if hex.DecodedLen(len(s)) != len(h) {
-		return h, fmt.Errorf("%w: %q is not 64 hex digits", ErrBadID, clip(s))
-	}
-	if _, err := hex.Decode(h[:], []byte(s)); err != nil {
-		return ChangeHash{}, fmt.Errorf("%w: %q: %v", ErrBadID, s, err)
+	if err := parseHex(h[:], s); err != nil {
+		return ChangeHash{}, err
 	}
 	return h, nil
+}
+
+// ParseIncarnation reads 16 hex digits.
+func ParseIncarnation(s string) (i Incarnation, err error) {
+	if err := parseHex(i[:], s); err != nil {
+		return Incarnation{}, err
+	}
+	return i, nil
+}
+
+// parseHex fills dst with the bytes whose hex digits s is.
+func parseHex(dst []byte, s string) error {
+	if len(s) != hex.EncodedLen(len(dst)) {
+		return fmt.Errorf("%w: %q is not %d hex digits", ErrBadID, clip(s), hex.EncodedLen(len(dst)))
+	}
+	if _, err := hex.Decode(dst, []byte(s)); err != nil {
+		return fmt.Errorf("%w: %q: %v", ErrBadID, s, err)
+	}
+	return nil
 }
 
 // Every id marshals as its text form, so it reads the same in JSON and in logs.
@@ -168,8 +184,13 @@ func (id *AccessOpID) UnmarshalText(b []byte) (err error) {
 	*id, err = ParseAccessOpID(string(b))
 	return
 }
+func (id *EpochID) UnmarshalText(b []byte) (err error)  { *id, err = ParseEpochID(string(b)); return }
 func (id *DeviceID) UnmarshalText(b []byte) (err error) { *id, err = ParseDeviceID(string(b)); return }
 func (h *ChangeHash) UnmarshalText(b []byte) (err error) {
 	*h, err = ParseChangeHash(string(b))
+	return
+}
+func (i *Incarnation) UnmarshalText(b []byte) (err error) {
+	*i, err = ParseIncarnation(string(b))
 	return
 }
