@@ -45,6 +45,67 @@ func TestRestoreBeginsANewIncarnation(t *testing.T) {
 	}
 }
 
+// A backup that is restored twice lives twice, and each life knows nothing of the
+// other. What both write counts, and so does what they share with others.
+func TestRestoredTwice(t *testing.T) {
+	ctx := t.Context()
+	p := newPair(t, acl.Admin, map[string]any{"text": "hello"})
+	backup := filepath.Join(t.TempDir(), "backup")
+	must(p.b.Backup(ctx, backup))(t)
+	if err := p.db.Set(ctx, "b", "after the backup"); err != nil {
+		t.Fatal(err)
+	}
+	cy, eve := openAt(t, t.TempDir()), openAt(t, t.TempDir())
+	guests := []*Replica{cy, eve}
+	lives := []*Replica{p.b}
+	want := map[string]any{"text": "hello", "after the backup": "b"}
+	for i, guest := range guests {
+		dir := filepath.Join(t.TempDir(), "restored")
+		must(Restore(ctx, backup, dir, nil))(t)
+		r := openAt(t, dir)
+		d := must(r.Doc(ctx, p.da.ID()))(t)
+		key := fmt.Sprintf("life %d", i)
+		if err := d.Set(ctx, key, key); err != nil {
+			t.Fatal(err)
+		}
+		want[key] = key
+		carry(t, guest, r)
+		must(r.Share(ctx, d.ID(), guest.Person(), acl.Writer))(t)
+		carry(t, r, guest)
+		if err := must(guest.Doc(ctx, d.ID()))(t).Set(ctx, key, "guest of "+key); err != nil {
+			t.Fatal(err)
+		}
+		want["guest of "+key] = key
+		lives = append(lives, r)
+	}
+	all := append([]*Replica{p.a}, append(lives, guests...)...)
+	for round := range 2 {
+		for i := range all { // each hears of the lives in another order
+			for j := range all {
+				from := all[j]
+				if (i+round)%2 == 1 {
+					from = all[len(all)-1-j]
+				}
+				if from != all[i] {
+					carry(t, from, all[i])
+				}
+			}
+		}
+	}
+	for i, r := range all {
+		d := must(r.Doc(ctx, p.da.ID()))(t)
+		if diff := cmp.Diff(want, must(d.Get())(t)); diff != "" {
+			t.Errorf("replica %d: %s", i, diff)
+		}
+		if st := must(d.Status(ctx))(t); len(st.Apart) > 0 {
+			t.Errorf("replica %d leaves out %+v", i, st.Apart)
+		}
+		if diff := cmp.Diff(must(p.a.ACL(ctx, d.ID()))(t), must(r.ACL(ctx, d.ID()))(t)); diff != "" {
+			t.Errorf("replica %d: members: %s", i, diff)
+		}
+	}
+}
+
 // A directory that was copied and runs twice forks its own chain. Everybody else
 // sees both branches, keeps one, the same one, and goes on.
 func TestClonedDirectoryForks(t *testing.T) {
