@@ -18,7 +18,10 @@ import (
 	"github.com/pipes-sync/pipes/storage"
 )
 
-var simSeed = flag.Uint64("seed", 0, "the one seed that TestConverge runs; 0: many")
+var (
+	simSeed  = flag.Uint64("seed", 0, "the one seed that TestConverge runs; 0: many")
+	simSeeds = flag.Uint64("seeds", 20, "how many seeds TestConverge runs")
+)
 
 // TestConverge lets three replicas edit one document, exchange bundles late, twice
 // and in any order, forget what is in memory, close, and lose power. After every
@@ -27,11 +30,7 @@ var simSeed = flag.Uint64("seed", 0, "the one seed that TestConverge runs; 0: ma
 // A seed fixes what is done. Keys and ids are random all the same, and with them
 // which of two concurrent values wins.
 func TestConverge(t *testing.T) {
-	seeds := uint64(60)
-	if testing.Short() {
-		seeds = 15
-	}
-	for seed := range seeds {
+	for seed := range *simSeeds {
 		if seed++; *simSeed != 0 {
 			seed = *simSeed
 		}
