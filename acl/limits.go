@@ -10,8 +10,11 @@ const (
 	MaxHeads = 8
 	// MaxDeps bounds the tips one operation joins.
 	MaxDeps = 16
-	// MaxOpsPerGrant bounds the operations of one device under one grant, so
-	// that no member can flood a scope.
+	// MaxOpsPerGrant bounds the operations of one life of a device under one
+	// grant, so that no member can flood a scope. It is counted along the chain,
+	// which is in each operation's past: all replicas count alike. Lives are not
+	// added up, or one could use up what another, which knows nothing of it, goes
+	// on to write. A device that knows of its lives has MaxIncarnations times this.
 	MaxOpsPerGrant = 2000
 	// MaxDepth bounds the length of a line of admins appointing admins: one
 	// succession a year for two centuries.
@@ -22,15 +25,21 @@ const (
 	MaxRecipients = 800
 	// MaxParents bounds the epochs one epoch joins.
 	MaxParents = 8
-	// MaxIncarnations bounds the lives one device announces: a restore a year
-	// for longer than devices last.
+	// MaxIncarnations bounds the lives of a device in the past of one that it
+	// announces, itself included: a restore a year for longer than devices last.
+	// Lives that know nothing of each other are not counted together. All restores
+	// of one backup have to count, and what reads an operation and its past cannot
+	// tell two of them from two thousand; a bound on all that is known would keep
+	// those that came first, and replicas would disagree for good. So whoever has a
+	// device's key can begin more, and make logs grow, as an admin can by linking
+	// devices: who feeds a State bounds each peer's share.
 	MaxIncarnations = 64
 	// MaxIncarnationRows bounds the scopes whose heads an incarnation names.
 	MaxIncarnationRows = 256
 	// MaxTime is the largest claimed time, in Unix milliseconds: what every
 	// language's integers hold (2^53-1).
 	MaxTime = 1<<53 - 1
-	// MaxSeq bounds a device's operations in one scope under all its grants.
+	// MaxSeq bounds the operations of one life in one scope under all its grants.
 	MaxSeq = 1<<31 - 1
 	// MaxWaiting and MaxWaitingBytes bound the operations a State keeps while
 	// it waits for what they name. Whoever feeds it bounds each peer's share.

@@ -11,7 +11,7 @@ import (
 // State is what one replica knows of who may do what: the logs of many scopes,
 // and the operations that wait for what they name. The zero value is empty and
 // ready. What it answers depends on the operations it was given and not on their
-// order (except where a device forks its own chain: the first is kept).
+// order (except where one life of a device forks its own chain: the first is kept).
 type State struct {
 	scopes  map[crdt.ScopeID]*scope
 	waiting pool
