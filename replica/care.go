@@ -19,7 +19,7 @@ type BackupReport struct {
 // Backup writes a consistent copy of the replica to dest, which must not exist.
 // Everything that was durable is in it.
 func (r *Replica) Backup(ctx context.Context, dest string) (BackupReport, error) {
-	if err := r.docs.enter(); err != nil {
+	if err := r.docs.enter(ctx); err != nil {
 		return BackupReport{}, err
 	}
 	defer r.docs.leave()
@@ -102,7 +102,7 @@ type CheckReport struct {
 // many of how many documents are done; it may be nil.
 func (r *Replica) Check(ctx context.Context, progress func(done, total int64)) (CheckReport, error) {
 	report := CheckReport{Problems: []string{}, Apart: []Apart{}}
-	if err := r.docs.enter(); err != nil {
+	if err := r.docs.enter(ctx); err != nil {
 		return report, err
 	}
 	defer r.docs.leave()

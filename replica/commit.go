@@ -258,7 +258,7 @@ func (d *Doc) resumeLocked() {
 
 // Flush waits until every change begun before is durable.
 func (d *Doc) Flush(ctx context.Context) error {
-	if err := d.r.docs.enter(); err != nil {
+	if err := d.r.docs.enter(ctx); err != nil {
 		return err
 	}
 	defer d.r.docs.leave()

@@ -2,7 +2,6 @@ package replica
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -45,7 +44,7 @@ func rehearse(initial any) error {
 
 // create makes an empty document: the genesis of its list, then its own.
 func (r *Replica) create(ctx context.Context, about set.About) (*Doc, error) {
-	if err := errors.Join(ctx.Err(), r.docs.enter()); err != nil {
+	if err := r.docs.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer r.docs.leave()

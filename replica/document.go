@@ -2,7 +2,6 @@ package replica
 
 import (
 	"context"
-	"errors"
 	"runtime"
 	"sync"
 	"time"
@@ -48,8 +47,11 @@ type registry struct {
 
 func (g *registry) init() { g.docs = map[crdt.DocID]*Doc{} }
 
-// enter begins a call; leave ends it.
-func (g *registry) enter() error {
+// enter begins a call; unless it answers an error, leave ends it.
+func (g *registry) enter(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
@@ -99,7 +101,7 @@ func (r *Replica) doc(id crdt.DocID) *Doc {
 
 // Doc finds a document that is here. It answers ErrNotFound.
 func (r *Replica) Doc(ctx context.Context, id crdt.DocID) (*Doc, error) {
-	if err := errors.Join(ctx.Err(), r.docs.enter()); err != nil {
+	if err := r.docs.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer r.docs.leave()
@@ -112,10 +114,7 @@ func (r *Replica) Doc(ctx context.Context, id crdt.DocID) (*Doc, error) {
 // with runs f with the document's state in memory, under its lock. op names the
 // call in errors.
 func (d *Doc) with(ctx context.Context, op string, f func(st *docState) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := d.r.docs.enter(); err != nil {
+	if err := d.r.docs.enter(ctx); err != nil {
 		return err
 	}
 	defer d.r.docs.leave()

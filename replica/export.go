@@ -44,7 +44,7 @@ type exporter struct {
 // documents and change sets. With no documents to share it still introduces this
 // person, which is what another needs to share with it.
 func (r *Replica) ExportBundle(ctx context.Context, w io.Writer, o ExportOptions) (ExportReport, error) {
-	if err := errors.Join(ctx.Err(), r.docs.enter()); err != nil {
+	if err := r.docs.enter(ctx); err != nil {
 		return ExportReport{}, err
 	}
 	defer r.docs.leave()

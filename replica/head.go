@@ -66,7 +66,7 @@ type DocInfo struct {
 // such, without its scope; other errors end the list.
 func (r *Replica) Docs(ctx context.Context) iter.Seq2[DocInfo, error] {
 	return func(yield func(DocInfo, error) bool) {
-		if err := r.docs.enter(); err != nil {
+		if err := r.docs.enter(ctx); err != nil {
 			yield(DocInfo{}, err)
 			return
 		}

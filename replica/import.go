@@ -82,7 +82,7 @@ func (e *ImportError) Unwrap() []error { return e.kinds }
 // What was taken is durable when ImportBundle returns. If something was not, the
 // error is an [*ImportError]. Importing a bundle again changes nothing.
 func (r *Replica) ImportBundle(ctx context.Context, f io.ReadSeeker, o ImportOptions) (ImportReport, error) {
-	if err := errors.Join(ctx.Err(), r.docs.enter()); err != nil {
+	if err := r.docs.enter(ctx); err != nil {
 		return ImportReport{}, err
 	}
 	defer r.docs.leave()

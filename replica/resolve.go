@@ -98,7 +98,7 @@ type PersonInfo struct {
 
 // Persons lists the persons whose logs are here, this replica's own among them.
 func (r *Replica) Persons(ctx context.Context) ([]PersonInfo, error) {
-	if err := r.docs.enter(); err != nil {
+	if err := r.docs.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer r.docs.leave()

@@ -29,7 +29,7 @@ var ErrUnknownPerson = errors.New("replica: nothing is known of this person")
 // grant there is.
 func (r *Replica) Share(ctx context.Context, doc crdt.DocID, person crdt.ScopeID, role acl.Role) (Grant, error) {
 	g := Grant{Doc: doc, Person: person, Role: role}
-	if err := errors.Join(ctx.Err(), r.docs.enter()); err != nil {
+	if err := r.docs.enter(ctx); err != nil {
 		return g, err
 	}
 	defer r.docs.leave()
@@ -105,7 +105,7 @@ type Member struct {
 
 // ACL lists who has which role in a document, strongest first.
 func (r *Replica) ACL(ctx context.Context, doc crdt.DocID) ([]Member, error) {
-	if err := errors.Join(ctx.Err(), r.docs.enter()); err != nil {
+	if err := r.docs.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer r.docs.leave()
@@ -126,7 +126,7 @@ func (r *Replica) ACL(ctx context.Context, doc crdt.DocID) ([]Member, error) {
 // Explain says why a person may do something with a document, or why not.
 func (r *Replica) Explain(ctx context.Context, doc crdt.DocID, person crdt.ScopeID, action acl.Action) (acl.Explanation, error) {
 	var e acl.Explanation
-	if err := errors.Join(ctx.Err(), r.docs.enter()); err != nil {
+	if err := r.docs.enter(ctx); err != nil {
 		return e, err
 	}
 	defer r.docs.leave()

@@ -34,7 +34,7 @@ type Apart struct {
 // Status looks at the replica. Inert items and such without a key are known of the
 // documents in memory; quarantined ones of all.
 func (r *Replica) Status(ctx context.Context) (Status, error) {
-	if err := r.docs.enter(); err != nil {
+	if err := r.docs.enter(ctx); err != nil {
 		return Status{}, err
 	}
 	defer r.docs.leave()
