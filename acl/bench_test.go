@@ -10,28 +10,39 @@ import (
 )
 
 // bigScope is a list with n operations by several admins' devices, each naming the
-// others' last.
-func bigScope(b *testing.B, n int) (*world, *testDevice, crdt.ScopeID) {
+// others' last. Each device lives so often, and its lives take turns.
+func bigScope(b *testing.B, n, lives int) (*world, *testDevice, crdt.ScopeID) {
 	b.Helper()
 	w := newWorld(b, SuiteX25519)
 	ann := w.person(1)
 	list := ann.devices[0].scope(KindList)
-	authors := []*testDevice{ann.devices[0]}
+	devices := []*testDevice{ann.devices[0]}
 	for range 9 {
 		p := w.person(1)
 		ann.devices[0].grant(list, p, Admin)
-		authors = append(authors, p.devices[0])
+		devices = append(devices, p.devices[0])
+	}
+	var authors []Author
+	for i := range lives {
+		for _, d := range devices {
+			by := d.Author
+			if i > 0 {
+				by.Incarnation = w.life()
+				w.add(w.s.NewIncarnation(by, nil, w.tick()))
+			}
+			authors = append(authors, by)
+		}
 	}
 	log, _ := w.s.Log(list)
 	for i := 0; log.Len() < n; i++ {
 		by := authors[i%len(authors)]
-		w.add(w.s.GrantTo(by.Author, list, PersonPrincipal, crdt.ScopeID{1, byte(i), byte(i >> 8)}, Reader, nil, w.tick()))
+		w.add(w.s.GrantTo(by, list, PersonPrincipal, crdt.ScopeID{1, byte(i), byte(i >> 8)}, Reader, nil, w.tick()))
 	}
-	return w, authors[3], list
+	return w, devices[3], list
 }
 
 func BenchmarkAddAtTail(b *testing.B) {
-	w, d, list := bigScope(b, 10_000)
+	w, d, list := bigScope(b, 10_000, 1)
 	o, err := w.s.GrantTo(d.Author, list, PersonPrincipal, crdt.ScopeID{2}, Reader, nil, 1)
 	if err != nil {
 		b.Fatal(err)
@@ -64,7 +75,7 @@ func undo(sc *scope, o *Op) {
 }
 
 func BenchmarkAuthorize(b *testing.B) {
-	w, d, list := bigScope(b, 10_000)
+	w, d, list := bigScope(b, 10_000, 1)
 	path, _, err := w.s.Path(d.Party, list)
 	if err != nil {
 		b.Fatal(err)
@@ -80,15 +91,53 @@ func BenchmarkAuthorize(b *testing.B) {
 	}
 }
 
-// BenchmarkLoad evaluates 10,000 stored operations of one scope.
+// BenchmarkLoad evaluates 10,000 stored operations of one scope, and reports what
+// each costs in memory besides itself.
 func BenchmarkLoad(b *testing.B) {
-	w, _, _ := bigScope(b, 10_000)
+	for _, lives := range []int{1, MaxIncarnations} {
+		b.Run(fmt.Sprintf("lives=%d", lives), func(b *testing.B) {
+			w, _, _ := bigScope(b, 10_000, lives)
+			heap := func() float64 {
+				var m runtime.MemStats
+				runtime.GC()
+				runtime.ReadMemStats(&m)
+				return float64(m.HeapAlloc)
+			}
+			for b.Loop() {
+				b.StopTimer()
+				before := heap()
+				b.StartTimer()
+				s := &State{}
+				if odd := s.Load(slices.Values(w.ops)); odd != nil {
+					b.Fatal(odd)
+				}
+				b.StopTimer()
+				b.ReportMetric((heap()-before)/float64(len(w.ops)), "B/access-op")
+				b.StartTimer()
+				runtime.KeepAlive(s)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(w.ops)), "ns/access-op")
+		})
+	}
+}
+
+// BenchmarkAnnounced asks for the last of 640 lives of ten devices of one person.
+func BenchmarkAnnounced(b *testing.B) {
+	w := newWorld(b, SuiteX25519)
+	ann := w.person(10)
+	by := ann.devices[0].Author
+	for i := range 10 * (MaxIncarnations - 1) {
+		by = ann.devices[i%10].Author
+		by.Incarnation = w.life()
+		w.add(w.s.NewIncarnation(by, nil, w.tick()))
+	}
+	row, _ := w.s.Heads(ann.id)
+	heads := []Row{row}
 	for b.Loop() {
-		if odd := (&State{}).Load(slices.Values(w.ops)); odd != nil {
-			b.Fatal(odd)
+		if err := w.s.Announced(ann.id, by.Device, by.Incarnation, heads); err != nil {
+			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(w.ops)), "ns/access-op")
 }
 
 // BenchmarkPrivateLists opens 10,000 documents with lists of their own from their

@@ -19,6 +19,7 @@ type history struct {
 	*rapid.T
 	dice    *rand.Rand                           // even odds, which rapid's own draws are not
 	lives   map[crdt.DeviceID][]crdt.Incarnation // that each device has begun, or tried to
+	tally   map[error]int                        // of what lives wrote: nil for a later one's that counts
 	w       *world
 	all     []*Op // hostile ones too
 	persons []*testPerson
@@ -29,7 +30,7 @@ type history struct {
 func drawHistory(t *rapid.T, tb testing.TB, steps int) *history {
 	seed := rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "seed")
 	h := &history{T: t, w: newWorld(tb, SuiteX25519), dice: rand.New(rand.NewChaCha8([32]byte(seed)))}
-	h.lives = map[crdt.DeviceID][]crdt.Incarnation{}
+	h.lives, h.tally = map[crdt.DeviceID][]crdt.Incarnation{}, map[error]int{}
 	for range 3 {
 		p := h.w.person(1)
 		if h.flip(50) {
@@ -86,7 +87,16 @@ func (h *history) step() {
 		return // its form alone is bad: the decoder's business
 	}
 	h.all = append(h.all, o)
-	if _, err := h.w.s.Add(o); err == nil && h.w.s.Status(o.Ref()) == Effective {
+	_, err = h.w.s.Add(o)
+	for _, why := range []error{ErrIncarnation, ErrOlderHeads} {
+		if errors.Is(err, why) {
+			h.tally[why]++
+		}
+	}
+	if err == nil && h.w.s.Status(o.Ref()) == Effective {
+		if lives := h.lives[by.Device]; len(lives) > 1 && by.Incarnation != lives[0] {
+			h.tally[nil]++
+		}
 		h.w.ops = append(h.w.ops, o)
 		if g, ok := body.(*Genesis); ok && g.Kind != KindPerson {
 			h.scopes = append(h.scopes, o.Scope)
@@ -208,11 +218,13 @@ func (h *history) bentPath(path []crdt.AccessOpID) []crdt.AccessOpID {
 }
 
 func (h *history) body(d *testDevice, scope crdt.ScopeID) Body {
-	switch k := h.dice.IntN(10); {
-	case k == 1 || len(h.lives[d.Device]) == 0 && h.flip(60):
+	switch k := h.dice.IntN(12); {
+	case k == 1 || k >= 10 || len(h.lives[d.Device]) == 0 && h.flip(60):
 		n := &Incarnation{}
-		if h.flip(30) {
-			n.Heads = []Row{h.row(pickOne(h, h.scopes))}
+		for _, scope := range slices.SortedFunc(slices.Values(h.scopes), compareIDs) {
+			if h.flip(70) {
+				n.Heads = append(n.Heads, h.row(scope))
+			}
 		}
 		return n
 	case k == 0:
@@ -299,6 +311,7 @@ func (h *history) deliver() *State {
 // with hostile authors and over every order of arrival.
 func TestHistories(t *testing.T) {
 	kept, lost := 0, 0
+	lives := map[error]int{nil: 0, ErrIncarnation: 0, ErrOlderHeads: 0}
 	rapid.Check(t, func(rt *rapid.T) {
 		h := drawHistory(rt, t, 30)
 		n := newNaive(h.all)
@@ -308,11 +321,15 @@ func TestHistories(t *testing.T) {
 			h.compare(s, n, want)
 		}
 		h.compareItems(n)
+		for err := range lives {
+			lives[err] += h.tally[err]
+		}
 	})
-	if !t.Failed() && (kept == 0 || lost*10 < kept) {
-		t.Fatalf("%d operations count and %d do not: the histories are too tame", kept, lost)
+	few := func(n int) bool { return n == 0 }
+	if !t.Failed() && (kept == 0 || lost*10 < kept || slices.ContainsFunc(slices.Collect(maps.Values(lives)), few)) {
+		t.Fatalf("%d operations count and %d do not, of later lives %v: the histories are too tame", kept, lost, lives)
 	}
-	t.Logf("%d operations count, %d do not", kept, lost)
+	t.Logf("%d operations count, %d do not; of later lives %v", kept, lost, lives)
 }
 
 func (h *history) compare(s *State, n *naive, want map[crdt.AccessOpID]bool) {

@@ -51,15 +51,13 @@ func (l *Log) announcement(who life) int32 {
 	return -1
 }
 
-// judgeLife: what a device writes rests on the announcement of its life, which
-// begins the device's chain in its person's log. A recovery key is no replica; it
-// writes with the incarnation of the one that uses it, and announces nothing.
+// judgeLife: what a device writes rests on the announcement of its life. It begins
+// the device's chain in its person's log, for it has seq 1 and so has nothing else
+// there. A recovery key is no replica; it writes with the incarnation of the one that
+// uses it, and announces nothing.
 func (s *State) judgeLife(o *Op, person crdt.ScopeID, past pasts) error {
-	switch {
-	case o.Path[0] == crdt.AccessOpID(person), o.Type() == TypeIncarnation:
+	if o.Path[0] == crdt.AccessOpID(person) || o.Type() == TypeIncarnation {
 		return nil
-	case o.Scope == person && o.Seq == 1:
-		return fmt.Errorf("%w: %s begins with a %s", ErrIncarnation, o.Incarnation, o.Type())
 	}
 	return s.announced(person, o.life(), past)
 }
