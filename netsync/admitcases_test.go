@@ -251,7 +251,7 @@ var admitCases = []struct {
 		x := d.authorOf(w.s, w.doc, crdt.Incarnation{}).freeze()
 		w.ann.devices[0].grant(w.s, w.list, w.dan, acl.Reader)
 		_, now := d.claim(w.s, w.list)
-		x.next.Incarnation = d.live(w.s, rows(now))
+		x.next.Incarnation = d.live(w.s, Rows(now))
 		_, now = d.claim(w.s, w.list) // the announcement, and in the list what was known before
 		for i := range now {
 			if now[i].Scope == w.list {
@@ -265,7 +265,7 @@ var admitCases = []struct {
 		d := w.bob.devices[0]
 		_, now := d.claim(w.s, w.list)
 		other := acl.Row{Scope: crdt.ScopeID{1}, Heads: []crdt.AccessOpID{{2}}}
-		all := append(rows(now), other)
+		all := append(Rows(now), other)
 		slices.SortFunc(all, func(a, b acl.Row) int { return bytes.Compare(a.Scope[:], b.Scope[:]) })
 		x := d.authorOf(w.s, w.doc, d.live(w.s, all))
 		return w.node(), of(x.write())

@@ -13,7 +13,7 @@ import (
 // authority holds the claim of a run's items, which share path and heads, against
 // the logs. own is an error of the caller's, err one of the items.
 func (c *Context) authority(h *set.Header) (status Status, err, own error) {
-	heads := rows(h.Heads)
+	heads := Rows(h.Heads)
 	person, status, err := mayWrite(c.Access, h.Scope, h.Device, h.Path, heads)
 	if status != Admitted {
 		return status, err, nil
@@ -25,7 +25,7 @@ func (c *Context) authority(h *set.Header) (status Status, err, own error) {
 		if own != nil {
 			return 0, nil, own
 		}
-		err = notOlder(c.Access, heads, rows(prev.Heads))
+		err = notOlder(c.Access, heads, Rows(prev.Heads))
 	}
 	if err != nil {
 		return Refused, err, nil
@@ -85,12 +85,12 @@ func AdmitDocument(s *acl.State, d *set.Document) Verdict {
 		return Verdict{Status: Refused, Err: err}
 	}
 	g := &d.Genesis
-	_, status, err := mayWrite(s, g.Scope, g.Device, g.Path, rows(g.Heads))
+	_, status, err := mayWrite(s, g.Scope, g.Device, g.Path, Rows(g.Heads))
 	return Verdict{Status: status, Err: err}
 }
 
-// rows are the heads of an item as package acl takes them.
-func rows(heads []set.Heads) []acl.Row {
+// Rows are the heads of an item or a document as package acl takes them.
+func Rows(heads []set.Heads) []acl.Row {
 	out := make([]acl.Row, len(heads))
 	for i, h := range heads {
 		out[i] = acl.Row{Scope: h.Scope, Heads: h.Ops}

@@ -116,6 +116,15 @@ func (a *access) view(f func(*acl.State) error, scopes ...crdt.ScopeID) error {
 	return f(&a.mu.state)
 }
 
+// scopesIn are the scopes whose logs it takes to judge what names heads.
+func scopesIn(heads []set.Heads) []crdt.ScopeID {
+	scopes := make([]crdt.ScopeID, len(heads))
+	for i, row := range heads {
+		scopes[i] = row.Scope
+	}
+	return scopes
+}
+
 // add takes operations in and answers when those that count are durable. What
 // names operations that are not here waits in memory. refused says why an
 // operation is none; the error is this replica's own.

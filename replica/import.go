@@ -208,10 +208,6 @@ func (im *importer) document(enc []byte) error {
 		return docErr(id, "import", err)
 	}
 	g := &doc.Genesis
-	scopes := []crdt.ScopeID{g.Scope}
-	for _, row := range g.Heads {
-		scopes = append(scopes, row.Scope)
-	}
 	var verdict netsync.Verdict
 	member := false
 	err = im.r.access.view(func(s *acl.State) error {
@@ -223,17 +219,22 @@ func (im *importer) document(enc []byte) error {
 		}
 		verdict = netsync.Verdict{Status: netsync.Refused, Err: &acl.DeniedError{Scope: g.Scope, Why: acl.DeniedNoGrant}}
 		return nil
-	}, scopes...)
-	switch {
-	case err != nil:
+	}, append(scopesIn(g.Heads), g.Scope)...)
+	if err != nil {
 		return err
-	case verdict.Status == netsync.Pending:
+	}
+	switch verdict.Status {
+	case netsync.Pending:
 		im.wait(what, verdict.Err)
 		return nil
-	case verdict.Status == netsync.Refused && !im.foreign(g.Scope):
-		im.refuse(what, verdict.Err)
-		return nil
-	case verdict.Status == netsync.Refused || !member:
+	case netsync.Refused:
+		foreign, err := im.foreign(g.Scope)
+		if err == nil && !foreign {
+			im.refuse(what, verdict.Err)
+		}
+		return err
+	}
+	if !member {
 		return nil
 	}
 	b := im.r.store.Batch()

@@ -52,7 +52,10 @@ func (im *importer) settle() error {
 	if err != nil {
 		return err
 	}
-	keep := im.wanted(stage)
+	keep, err := im.wanted(stage)
+	if err != nil {
+		return err
+	}
 	var ops []*acl.Op
 	for _, scope := range im.order {
 		if keep[scope] {
@@ -67,9 +70,8 @@ func (im *importer) settle() error {
 	if err != nil {
 		return err
 	}
-	im.forgetWaiting(ops)
 	im.ops = nil
-	return nil
+	return im.forgetWaiting(ops)
 }
 
 // stage is a state of what the bundle holds, on what is known of the same scopes.
@@ -93,10 +95,14 @@ func (im *importer) stage() (*acl.State, error) {
 }
 
 // wanted are the scopes whose logs are kept: see the comment at the top.
-func (im *importer) wanted(stage *acl.State) map[crdt.ScopeID]bool {
+func (im *importer) wanted(stage *acl.State) (map[crdt.ScopeID]bool, error) {
 	keep := map[crdt.ScopeID]bool{}
 	for _, scope := range im.order {
-		if im.known(scope) {
+		known, err := im.known(scope)
+		if err != nil {
+			return nil, err
+		}
+		if known {
 			keep[scope] = true
 		}
 		log, ok := stage.Log(scope)
@@ -118,7 +124,7 @@ func (im *importer) wanted(stage *acl.State) map[crdt.ScopeID]bool {
 			}
 		}
 	}
-	return keep
+	return keep, nil
 }
 
 // keepMembers adds the members of a scope, and the groups through which they are.
@@ -132,25 +138,26 @@ func keepMembers(keep map[crdt.ScopeID]bool, members []acl.Member) {
 }
 
 // known reports whether the replica has the scope's log.
-func (im *importer) known(scope crdt.ScopeID) (known bool) {
-	im.r.access.view(func(s *acl.State) error {
+func (im *importer) known(scope crdt.ScopeID) (known bool, err error) {
+	err = im.r.access.view(func(s *acl.State) error {
 		_, known = s.Log(scope)
 		return nil
 	}, scope)
-	return known
+	return known, err
 }
 
 // foreign reports whether the log of a scope was in the bundle, or anywhere here,
 // and not kept.
-func (im *importer) foreign(scope crdt.ScopeID) bool {
-	return im.offered[scope] && !im.known(scope)
+func (im *importer) foreign(scope crdt.ScopeID) (bool, error) {
+	known, err := im.known(scope)
+	return im.offered[scope] && !known, err
 }
 
 // forgetWaiting drops operations that still wait: they come again with what they
 // need.
-func (im *importer) forgetWaiting(ops []*acl.Op) {
+func (im *importer) forgetWaiting(ops []*acl.Op) error {
 	var waiting []*acl.Op
-	im.r.access.view(func(s *acl.State) error {
+	err := im.r.access.view(func(s *acl.State) error {
 		for _, op := range ops {
 			if s.Status(op.Ref()) == acl.Waiting && s.Forget(op.ID()) {
 				waiting = append(waiting, op)
@@ -161,4 +168,5 @@ func (im *importer) forgetWaiting(ops []*acl.Op) {
 	for _, op := range waiting {
 		im.wait("operation "+op.ID().String(), errors.New("operations before it"))
 	}
+	return err
 }

@@ -42,11 +42,11 @@ func (im *importer) deliver() error {
 	}
 	scope := runs[0].Sets[0].Header.Scope
 	if _, err := im.r.store.Head(im.doc); errors.Is(err, storage.ErrNotFound) {
-		if im.foreign(scope) {
-			return nil
+		foreign, err := im.foreign(scope)
+		if err == nil && !foreign {
+			im.refuse("change sets of document "+im.doc.String(), &acl.DeniedError{Scope: scope, Why: acl.DeniedNoGrant})
 		}
-		im.refuse("change sets of document "+im.doc.String(), &acl.DeniedError{Scope: scope, Why: acl.DeniedNoGrant})
-		return nil
+		return err
 	} else if err != nil {
 		return err
 	}
@@ -171,10 +171,6 @@ func (d *Doc) receive(runs []netsync.Items) ([][]netsync.Verdict, error) {
 func (d *Doc) admitLocked(st *docState, runs []netsync.Items) (all [][]netsync.Verdict, fresh []netsync.Verdict, err error) {
 	headers := map[crdt.ChangeSetID]*set.Header{}
 	for _, run := range runs {
-		var scopes []crdt.ScopeID
-		for _, row := range run.Sets[0].Header.Heads {
-			scopes = append(scopes, row.Scope)
-		}
 		var verdicts []netsync.Verdict
 		err := d.r.access.view(func(s *acl.State) (err error) {
 			verdicts, err = netsync.Admit(&netsync.Context{
@@ -188,7 +184,7 @@ func (d *Doc) admitLocked(st *docState, runs []netsync.Items) (all [][]netsync.V
 				Admitted: func(s *set.Set) { headers[s.ID()] = &s.Header },
 			}, run)
 			return err
-		}, scopes...)
+		}, scopesIn(run.Sets[0].Header.Heads)...)
 		if err != nil {
 			return nil, nil, err
 		}

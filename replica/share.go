@@ -9,6 +9,7 @@ import (
 	"github.com/pipes-sync/pipes/acl"
 	"github.com/pipes-sync/pipes/crdt"
 	"github.com/pipes-sync/pipes/crdt/set"
+	"github.com/pipes-sync/pipes/netsync"
 )
 
 // Grant is a role that a person was given in a document.
@@ -157,16 +158,10 @@ func (d *Doc) author(st *docState, id crdt.ChangeSetID) (crdt.DeviceID, crdt.Sco
 
 // actsFor is the person for whom the author of an admitted item acted.
 func (a *access) actsFor(h *set.Header) (person crdt.ScopeID, err error) {
-	rows := make([]acl.Row, len(h.Heads))
-	scopes := make([]crdt.ScopeID, len(h.Heads))
-	for i, row := range h.Heads {
-		rows[i] = acl.Row{Scope: row.Scope, Heads: row.Ops}
-		scopes[i] = row.Scope
-	}
 	err = a.view(func(s *acl.State) error {
-		auth, err := s.Authorize(h.Scope, h.Device, h.Path, rows)
+		auth, err := s.Authorize(h.Scope, h.Device, h.Path, netsync.Rows(h.Heads))
 		person = auth.Person
 		return err
-	}, scopes...)
+	}, scopesIn(h.Heads)...)
 	return person, err
 }
