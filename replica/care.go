@@ -156,12 +156,7 @@ func (r *Replica) checkDoc(ctx context.Context, id crdt.DocID, report *CheckRepo
 		if err != nil {
 			return err
 		}
-		for id, why := range c.inert {
-			report.Apart = append(report.Apart, Apart{d.id, id, "inert", why.Error()})
-		}
-		for id, why := range c.keyless {
-			report.Apart = append(report.Apart, Apart{d.id, id, "no key yet", why.Error()})
-		}
+		report.Apart = append(report.Apart, c.leftOut(id)...)
 		return c.engine.Close()
 	})
 }

@@ -79,7 +79,9 @@ func (d *Doc) addTo(s *Status) {
 		return
 	}
 	s.Open++
-	s.Apart = append(s.Apart, d.apartLocked(d.id)...)
+	if c := d.mu.state.content; c != nil {
+		s.Apart = append(s.Apart, c.leftOut(d.id)...)
+	}
 }
 
 // DocStatus is how one document is.
@@ -101,7 +103,7 @@ func (d *Doc) Status(ctx context.Context) (DocStatus, error) {
 		}
 		s.DocInfo = DocInfo{Doc: d.id, Scope: st.doc.Genesis.Scope, Heads: c.guard.Heads(), Bytes: int64(st.bytes), State: "open"}
 		s.Sets, s.Changes, s.Queued = st.graph.Len(), c.guard.Len(), len(d.mu.queue)
-		s.Apart = append(s.Apart, d.apartLocked(d.id)...)
+		s.Apart = append(s.Apart, c.leftOut(d.id)...)
 		for id, why := range c.quarantine {
 			s.Apart = append(s.Apart, Apart{d.id, id, "quarantined", why.Error()})
 		}
@@ -110,12 +112,8 @@ func (d *Doc) Status(ctx context.Context) (DocStatus, error) {
 	return s, err
 }
 
-// apartLocked lists what the content in memory leaves out, but for quarantine.
-func (d *Doc) apartLocked(doc crdt.DocID) (list []Apart) {
-	c := d.mu.state.content
-	if c == nil {
-		return nil
-	}
+// leftOut lists what the content of a document leaves out, but for quarantine.
+func (c *content) leftOut(doc crdt.DocID) (list []Apart) {
 	for id, why := range c.inert {
 		list = append(list, Apart{doc, id, "inert", why.Error()})
 	}
