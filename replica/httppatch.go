@@ -101,28 +101,31 @@ func mergeMap(tx *crdt.Tx, at crdt.Path, patch map[string]any) error {
 		if err != nil && !missing {
 			return err
 		}
-		switch v := patch[k].(type) {
-		case nil:
-			if !missing {
-				err = tx.Delete(p)
-			} else {
-				err = nil
-			}
-		case map[string]any:
-			if missing || cur.Kind() != crdt.KindMap {
-				err = tx.Set(p, map[string]any{})
-			}
-			if err == nil || missing {
-				err = mergeMap(tx, p, v)
-			}
-		default:
-			err = tx.Set(p, v)
-		}
-		if err != nil {
+		if err := mergeAt(tx, p, patch[k], cur, missing); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// mergeAt is mergeMap for one key, which has the value cur unless that is missing.
+func mergeAt(tx *crdt.Tx, p crdt.Path, patch any, cur crdt.Value, missing bool) error {
+	switch v := patch.(type) {
+	case nil:
+		if missing {
+			return nil
+		}
+		return tx.Delete(p)
+	case map[string]any:
+		if missing || cur.Kind() != crdt.KindMap {
+			if err := tx.Set(p, map[string]any{}); err != nil {
+				return err
+			}
+		}
+		return mergeMap(tx, p, v)
+	default:
+		return tx.Set(p, v)
+	}
 }
 
 // patchOp is one operation of a JSON Patch.
