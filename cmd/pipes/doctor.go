@@ -21,7 +21,7 @@ func (doctorCmd) Help() string {
 	return `Changes nothing, and looks also at a replica that is open elsewhere, damaged, or not there at all. Exit code 1 says that something must be done.`
 }
 
-// finding levels.
+// How bad a symptom is.
 const (
 	levelOK   = "ok"
 	levelWarn = "warn" // works, but not for long or not well
