@@ -165,7 +165,7 @@ func losers(g *set.Graph) map[crdt.ChangeSetID]bool {
 		winner := rivals[0]
 		for _, id := range rivals {
 			lost[id] = true
-			if string(id[:]) < string(winner[:]) {
+			if crdt.CompareIDs(id, winner) < 0 {
 				winner = id
 			}
 		}

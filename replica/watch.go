@@ -68,6 +68,6 @@ func (d *Doc) byLocked(c *content) (by []crdt.DeviceID) {
 		place, _ := d.mu.state.graph.Place(id)
 		by = append(by, place.Chain.Device)
 	}
-	slices.SortFunc(by, func(a, b crdt.DeviceID) int { return slices.Compare(a[:], b[:]) })
+	slices.SortFunc(by, crdt.CompareIDs)
 	return slices.Compact(by)
 }

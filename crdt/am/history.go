@@ -8,7 +8,6 @@ package am
 import "C"
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"unsafe"
@@ -52,11 +51,9 @@ func (d *Doc) hashes() []crdt.ChangeHash {
 	for h := range slices.Chunk(d.answer(), len(crdt.ChangeHash{})) {
 		hs = append(hs, crdt.ChangeHash(h))
 	}
-	slices.SortFunc(hs, compareHashes)
+	slices.SortFunc(hs, crdt.CompareIDs)
 	return hs
 }
-
-func compareHashes(a, b crdt.ChangeHash) int { return bytes.Compare(a[:], b[:]) }
 
 // Apply implements [crdt.History]. THE CHANGES MUST HAVE PASSED crdt/change AND
 // crdt/opset: see the package documentation.
@@ -91,7 +88,7 @@ func (d *Doc) apply(changes [][]byte, want []crdt.ChangeHash, call func([]byte, 
 	if err != nil {
 		return err
 	}
-	if !slices.Equal(got, slices.SortedFunc(slices.Values(want), compareHashes)) {
+	if !slices.Equal(got, slices.SortedFunc(slices.Values(want), crdt.CompareIDs)) {
 		return &crdt.HeadsError{Want: want, Got: got}
 	}
 	return nil

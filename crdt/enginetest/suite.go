@@ -165,6 +165,6 @@ func dumpRoot(t testing.TB, r crdt.Reader) any {
 }
 
 func sorted(hs ...crdt.ChangeHash) []crdt.ChangeHash {
-	slices.SortFunc(hs, func(a, b crdt.ChangeHash) int { return slices.Compare(a[:], b[:]) })
+	slices.SortFunc(hs, crdt.CompareIDs)
 	return hs
 }

@@ -47,7 +47,7 @@ func encode(h change.Header, ops []gop) (*change.Change, error) {
 			out[i].Pred = append(out[i].Pred, local(p))
 		}
 	}
-	slices.SortFunc(h.Deps, compareHash)
+	slices.SortFunc(h.Deps, crdt.CompareIDs)
 	h.Deps = slices.Compact(h.Deps)
 	return change.Build(h, actors, out, "")
 }

@@ -103,7 +103,7 @@ func (s *State) Missing() (hs []crdt.ChangeHash) {
 			hs = append(hs, h)
 		}
 	}
-	slices.SortFunc(hs, compareHash)
+	slices.SortFunc(hs, crdt.CompareIDs)
 	return hs
 }
 

@@ -86,11 +86,9 @@ func (s *State) Heads() []crdt.ChangeHash {
 	for i, at := range s.heads {
 		hs[i] = s.changes[at].hash
 	}
-	slices.SortFunc(hs, compareHash)
+	slices.SortFunc(hs, crdt.CompareIDs)
 	return hs
 }
-
-func compareHash(a, b crdt.ChangeHash) int { return slices.Compare(a[:], b[:]) }
 
 // MaxOp returns the highest operation counter applied; 0 if there is none.
 func (s *State) MaxOp() uint64 { return s.maxOp }

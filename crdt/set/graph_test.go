@@ -77,7 +77,7 @@ func (m *model) vector() Vector {
 		}
 	}
 	for _, tips := range v {
-		slices.SortFunc(tips, func(a, b Tip) int { return compareIDs(a.ID, b.ID) })
+		slices.SortFunc(tips, func(a, b Tip) int { return crdt.CompareIDs(a.ID, b.ID) })
 	}
 	return v
 }
@@ -94,7 +94,7 @@ func (m *model) maximal(ids idSet) []crdt.ChangeSetID {
 			out = append(out, a)
 		}
 	}
-	slices.SortFunc(out, compareIDs)
+	slices.SortFunc(out, crdt.CompareIDs)
 	return out
 }
 
@@ -138,7 +138,7 @@ func drawDAG(t *rapid.T, n int) []item {
 				h.Deps = append(h.Deps, items[rapid.IntRange(0, len(items)-1).Draw(t, "dep")].id)
 			}
 		}
-		slices.SortFunc(h.Deps, compareIDs)
+		slices.SortFunc(h.Deps, crdt.CompareIDs)
 		h.Deps = slices.Compact(h.Deps)
 		it := item{h, hash32(fmt.Sprint("item", i))}
 		full.add(it)
@@ -261,7 +261,7 @@ func compareForks(t *rapid.T, m *model, g *Graph) {
 }
 
 func compareFrontier(t *rapid.T, m *model, g *Graph) {
-	ids := slices.SortedFunc(maps.Keys(m.items), compareIDs)
+	ids := slices.SortedFunc(maps.Keys(m.items), crdt.CompareIDs)
 	applied := rapid.SliceOf(rapid.SampledFrom(ids)).Draw(t, "applied")
 	prev := rapid.SampledFrom(append(ids, crdt.ChangeSetID(testDoc))).Draw(t, "prev")
 	want := idSet{}

@@ -110,12 +110,12 @@ func (h *Header) appendSealed(b []byte) []byte {
 	b = dagcbor.AppendUint(b, uint64(h.Suite))
 	b = dagcbor.AppendBytes(b, h.Scope[:])
 	b = dagcbor.AppendBytes(b, h.Doc[:])
-	b = appendIDs(b, h.Path)
+	b = dagcbor.AppendIDs(b, h.Path)
 	b = dagcbor.AppendBytes(b, h.Device[:])
 	b = dagcbor.AppendBytes(b, h.Incarnation[:])
 	b = dagcbor.AppendUint(b, h.Seq)
 	b = dagcbor.AppendBytes(b, h.Prev[:])
-	b = appendIDs(b, h.Deps)
+	b = dagcbor.AppendIDs(b, h.Deps)
 	b = appendHeads(b, h.Heads)
 	b = dagcbor.AppendBytes(b, h.Epoch[:])
 	b = dagcbor.AppendUint(b, uint64(h.Kind))
@@ -143,12 +143,12 @@ func DecodeHeader(b []byte) (Header, error) {
 	h.Suite = Suite(small(r, "suite", uint64(Suite1), uint64(Suite1)))
 	r.Fixed(h.Scope[:])
 	r.Fixed(h.Doc[:])
-	h.Path = readIDs[crdt.AccessOpID](r, 1, MaxPath)
+	h.Path = dagcbor.ReadIDs[crdt.AccessOpID](r, 1, MaxPath)
 	r.Fixed(h.Device[:])
 	r.Fixed(h.Incarnation[:])
 	h.Seq = r.Uint(MaxSeq)
 	r.Fixed(h.Prev[:])
-	h.Deps = readIDs[crdt.ChangeSetID](r, 0, MaxDeps)
+	h.Deps = dagcbor.ReadIDs[crdt.ChangeSetID](r, 0, MaxDeps)
 	h.Heads = readHeads(r)
 	r.Fixed(h.Epoch[:])
 	h.Kind = Kind(small(r, "kind", uint64(KindContent), uint64(KindContent)))
@@ -178,7 +178,7 @@ func (h *Header) check() error {
 		return errors.New("the first set of a chain, and no other, follows the document")
 	case len(h.Deps) > MaxDeps:
 		return fmt.Errorf("%d deps", len(h.Deps))
-	case !ascending(h.Deps):
+	case !crdt.Ascending(h.Deps):
 		return errors.New("deps are not ascending")
 	case h.Count < 1 || h.Count > MaxCount:
 		return fmt.Errorf("%d changes", h.Count)
@@ -202,7 +202,7 @@ func checkHeads(rows []Heads, scope crdt.ScopeID) error {
 			return errors.New("heads are not ascending by scope")
 		case len(row.Ops) < 1 || len(row.Ops) > MaxHeadOps:
 			return fmt.Errorf("heads of %d operations", len(row.Ops))
-		case !ascending(row.Ops):
+		case !crdt.Ascending(row.Ops):
 			return errors.New("operations of heads are not ascending")
 		}
 	}
@@ -236,53 +236,12 @@ func small(r *dagcbor.Reader, name string, lo, hi uint64) uint64 {
 	return n
 }
 
-type id32 interface{ ~[32]byte }
-
-func appendIDs[T id32](b []byte, ids []T) []byte {
-	b = dagcbor.AppendArray(b, len(ids))
-	for _, id := range ids {
-		a := [32]byte(id)
-		b = dagcbor.AppendBytes(b, a[:])
-	}
-	return b
-}
-
-// readIDs answers nil for an empty array.
-func readIDs[T id32](r *dagcbor.Reader, lo, hi int) []T {
-	n := r.Array(lo, hi)
-	if n == 0 {
-		return nil
-	}
-	ids := make([]T, n)
-	for i := range ids {
-		var a [32]byte
-		r.Fixed(a[:])
-		ids[i] = T(a)
-	}
-	return ids
-}
-
-func compareIDs[T id32](a, b T) int {
-	x, y := [32]byte(a), [32]byte(b)
-	return bytes.Compare(x[:], y[:])
-}
-
-// ascending reports whether ids ascend strictly.
-func ascending[T id32](ids []T) bool {
-	for i := 1; i < len(ids); i++ {
-		if compareIDs(ids[i-1], ids[i]) >= 0 {
-			return false
-		}
-	}
-	return true
-}
-
 func appendHeads(b []byte, rows []Heads) []byte {
 	b = dagcbor.AppendArray(b, len(rows))
 	for _, row := range rows {
 		b = dagcbor.AppendArray(b, 2)
 		b = dagcbor.AppendBytes(b, row.Scope[:])
-		b = appendIDs(b, row.Ops)
+		b = dagcbor.AppendIDs(b, row.Ops)
 	}
 	return b
 }
@@ -292,7 +251,7 @@ func readHeads(r *dagcbor.Reader) []Heads {
 	for i := range rows {
 		r.Array(2, 2)
 		r.Fixed(rows[i].Scope[:])
-		rows[i].Ops = readIDs[crdt.AccessOpID](r, 1, MaxHeadOps)
+		rows[i].Ops = dagcbor.ReadIDs[crdt.AccessOpID](r, 1, MaxHeadOps)
 	}
 	return rows
 }

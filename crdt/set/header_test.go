@@ -55,23 +55,23 @@ func reflect(h *Header) reflected {
 	return r
 }
 
-func drawID[T id32](t *rapid.T, name string) T {
+func drawID[T ~[32]byte](t *rapid.T, name string) T {
 	b := rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, name)
 	return T([32]byte(b))
 }
 
-func drawIDs[T id32](t *rapid.T, name string, lo, hi int) []T {
+func drawIDs[T ~[32]byte](t *rapid.T, name string, lo, hi int) []T {
 	var ids []T
 	for range rapid.IntRange(lo, hi).Draw(t, name+" count") {
 		ids = append(ids, drawID[T](t, name))
 	}
-	slices.SortFunc(ids, compareIDs)
-	return slices.CompactFunc(ids, func(a, b T) bool { return compareIDs(a, b) == 0 })
+	slices.SortFunc(ids, crdt.CompareIDs)
+	return slices.CompactFunc(ids, func(a, b T) bool { return crdt.CompareIDs(a, b) == 0 })
 }
 
 func drawHeads(t *rapid.T, scope crdt.ScopeID) []Heads {
 	scopes := append(drawIDs[crdt.ScopeID](t, "scopes", 0, MaxPath-1), scope)
-	slices.SortFunc(scopes, compareIDs)
+	slices.SortFunc(scopes, crdt.CompareIDs)
 	var rows []Heads
 	for _, s := range slices.Compact(scopes) {
 		rows = append(rows, Heads{s, drawIDs[crdt.AccessOpID](t, "ops", 1, MaxHeadOps)})

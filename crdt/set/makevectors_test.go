@@ -139,11 +139,11 @@ func makeSets(t *testing.T, v *vectors) (sets []*Set) {
 	}
 	add("plain", Plain, Content{1780000000000, [][]byte{schemaChange(t, "notes/1"), a.edit(t, "héllo")}})
 	a.header.Deps = []crdt.ChangeSetID{hash32("dep 0"), hash32("dep 1")}
-	slices.SortFunc(a.header.Deps, compareIDs)
+	slices.SortFunc(a.header.Deps, crdt.CompareIDs)
 	person := Heads{crdt.ScopeID(hash32("person")), []crdt.AccessOpID{hash32("op 0"), hash32("op 1")}}
-	slices.SortFunc(person.Ops, compareIDs)
+	slices.SortFunc(person.Ops, crdt.CompareIDs)
 	a.header.Heads = append(slices.Clone(a.header.Heads), person)
-	slices.SortFunc(a.header.Heads, func(x, y Heads) int { return compareIDs(x.Scope, y.Scope) })
+	slices.SortFunc(a.header.Heads, func(x, y Heads) int { return crdt.CompareIDs(x.Scope, y.Scope) })
 	a.header.Path = append(slices.Clone(a.header.Path), hash32("grant of the person"))
 	var changes [][]byte
 	for range 8 {

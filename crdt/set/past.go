@@ -44,7 +44,7 @@ func (g *Graph) Tips() []crdt.ChangeSetID {
 	for n := range g.tips {
 		out = append(out, g.nodes[n].id)
 	}
-	slices.SortFunc(out, compareIDs)
+	slices.SortFunc(out, crdt.CompareIDs)
 	return out
 }
 
@@ -73,7 +73,7 @@ func (g *Graph) Frontier(prev crdt.ChangeSetID, applied []crdt.ChangeSetID) []cr
 			out = append(out, g.nodes[n].id)
 		}
 	}
-	slices.SortFunc(out, compareIDs)
+	slices.SortFunc(out, crdt.CompareIDs)
 	return out
 }
 
@@ -105,7 +105,7 @@ func (g *Graph) ChainTips(c Chain) []Tip {
 	for i, n := range ct.tips {
 		tips[i] = Tip{g.seq(n), g.nodes[n].id}
 	}
-	slices.SortFunc(tips, func(a, b Tip) int { return compareIDs(a.ID, b.ID) })
+	slices.SortFunc(tips, func(a, b Tip) int { return crdt.CompareIDs(a.ID, b.ID) })
 	return tips
 }
 
@@ -137,7 +137,7 @@ func (g *Graph) Missing(theirs Vector) (lacks []crdt.ChangeSetID, unknown []Tip)
 			lacks = append(lacks, v.id)
 		}
 	}
-	slices.SortFunc(unknown, func(a, b Tip) int { return compareIDs(a.ID, b.ID) })
+	slices.SortFunc(unknown, func(a, b Tip) int { return crdt.CompareIDs(a.ID, b.ID) })
 	return lacks, unknown
 }
 

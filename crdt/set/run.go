@@ -90,7 +90,7 @@ func appendRow(b []byte, s *Set, first bool) []byte {
 	}
 	b = dagcbor.AppendArray(b, n)
 	b = dagcbor.AppendBytes(b, s.Sig)
-	b = appendIDs(b, h.Deps)
+	b = dagcbor.AppendIDs(b, h.Deps)
 	b = dagcbor.AppendUint(b, uint64(h.Count))
 	b = dagcbor.AppendUint(b, uint64(h.Codec))
 	if s.Payload != nil {
@@ -143,7 +143,7 @@ func readRow(r *dagcbor.Reader, prev *Set) (*Set, error) {
 	h.Prev = prev.id
 	n := r.Array(5, 6)
 	sig := r.Bytes(0, ed25519.SignatureSize)
-	h.Deps = readIDs[crdt.ChangeSetID](r, 0, MaxDeps)
+	h.Deps = dagcbor.ReadIDs[crdt.ChangeSetID](r, 0, MaxDeps)
 	h.Count = int(r.Uint(MaxCount))
 	h.Codec = Codec(small(r, "codec", uint64(Plain), uint64(Compact)))
 	var payload []byte

@@ -91,7 +91,7 @@ func (d *draft) build() (*change.Change, error) {
 			ops[i].Pred = append(ops[i].Pred, local(p))
 		}
 	}
-	slices.SortFunc(d.h.Deps, func(a, b crdt.ChangeHash) int { return slices.Compare(a[:], b[:]) })
+	slices.SortFunc(d.h.Deps, crdt.CompareIDs)
 	d.h.Deps = slices.Compact(d.h.Deps)
 	c, err := change.Build(d.h, actors, ops, d.extra)
 	if err != nil || d.bytes == nil {
