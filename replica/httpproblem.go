@@ -70,6 +70,7 @@ var problemTypes = []problemType{
 	{ErrBadBundle, "bad_bundle", http.StatusUnprocessableEntity, 5, "bundle refused", "have it exported and copied again"},
 	{ErrDamaged, "damaged", http.StatusInternalServerError, 5, "damaged", "run: pipes check; then import the document from a peer's bundle, or restore a backup"},
 	{ErrDenied, "denied", http.StatusForbidden, 6, "denied", "ask an admin of the document to share it with the role you need"},
+	{ErrCopied, "copied", http.StatusConflict, 1, "this directory was copied or rolled back", "back it up, restore the backup into a new directory, and go on there"},
 	{ErrWaiting, "waiting", http.StatusConflict, 1, "waits for something that is not here yet", "import the bundle that holds it first"},
 	{ErrAmbiguous, "ambiguous", http.StatusBadRequest, 2, "more than one fits", "give more of the id"},
 	{ErrExists, "exists", http.StatusConflict, 1, "already exists", "choose another directory with --dir"},
