@@ -92,9 +92,6 @@ func (r *Reader) Fail(err error) {
 	}
 }
 
-// Offset is where the next item starts.
-func (r *Reader) Offset() int { return r.off }
-
 // Done answers the first error, and ErrMalformed if input is left.
 func (r *Reader) Done() error {
 	if r.err == nil && r.off != len(r.b) {
@@ -196,21 +193,6 @@ func (r *Reader) Text(hi int) string {
 		return ""
 	}
 	return string(s)
-}
-
-// Raw reads one whole item of the profile. The result aliases the input.
-func (r *Reader) Raw() Raw {
-	if r.err != nil {
-		return nil
-	}
-	end, err := scan(r.b, r.off, 0)
-	if err != nil {
-		r.err = err
-		return nil
-	}
-	raw := Raw(r.b[r.off:end:end])
-	r.off = end
-	return raw
 }
 
 // Expect reads an integer and fails unless it is want.

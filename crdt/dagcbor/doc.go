@@ -15,11 +15,10 @@
 // form (RFC 8949 §4.2.1), so one value has one encoding, and the SHA-256 of an
 // object's bytes names it.
 //
-// There are two ways in, equally strict. [Marshal] and [Unmarshal] work by
-// reflection on structs tagged `cbor:",toarray"`; Unmarshal encodes what it
-// decoded and compares, so that what a Go type cannot hold exactly (a [32]byte
-// field given 31 bytes) is refused. [Reader] and the Append functions serve code
-// on a hot path.
+// The Append functions write items and a [Reader] reads them, without reflection.
+// What refuses a value that a field cannot hold exactly is the reader's own call:
+// [Reader.Fixed] for ids, [Reader.Uint] with its bound. [Check] holds bytes of any
+// shape against the profile.
 //
-// Only this package imports github.com/fxamacker/cbor.
+// The tests hold all of it against a CBOR library.
 package dagcbor

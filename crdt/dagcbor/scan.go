@@ -14,8 +14,6 @@ var (
 	// ErrShape is wrapped when an item of the profile does not fit what the
 	// caller expects: wrong kind, wrong count, wrong size.
 	ErrShape = errors.New("dagcbor: unexpected shape")
-	// ErrTooLong is wrapped when the input exceeds the caller's limit.
-	ErrTooLong = errors.New("dagcbor: too long")
 )
 
 // SyntaxError says where bytes leave the profile. It wraps [ErrMalformed].

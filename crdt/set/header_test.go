@@ -7,14 +7,14 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/fxamacker/cbor/v2"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/pipes-sync/pipes/crdt"
-	"github.com/pipes-sync/pipes/crdt/dagcbor"
 )
 
-// reflected is a header for dagcbor.Marshal, the naive model of Header.Encode.
+// reflected is a header for a CBOR library, the naive model of Header.Encode.
 type reflected struct {
 	_           struct{} `cbor:",toarray"`
 	Type        string
@@ -43,16 +43,20 @@ type reflectedHeads struct {
 	Ops   []crdt.AccessOpID
 }
 
-func reflect(h *Header) reflected {
+func reflect(t *rapid.T, h *Header) []byte {
 	r := reflected{
 		Type: "pipes set", V: 1, Suite: h.Suite, Scope: h.Scope, Doc: h.Doc, Path: h.Path, Device: h.Device,
-		Incarnation: h.Incarnation, Seq: h.Seq, Prev: h.Prev, Deps: h.Deps, Epoch: h.Epoch, Kind: h.Kind,
+		Incarnation: h.Incarnation, Seq: h.Seq, Prev: h.Prev, Deps: append([]crdt.ChangeSetID{}, h.Deps...), Epoch: h.Epoch, Kind: h.Kind,
 		Count: h.Count, Codec: h.Codec, PayloadLen: h.PayloadLen, PayloadHash: h.PayloadHash,
 	}
 	for _, row := range h.Heads {
 		r.Heads = append(r.Heads, reflectedHeads{Scope: row.Scope, Ops: row.Ops})
 	}
-	return r
+	b, err := cbor.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 func drawID[T ~[32]byte](t *rapid.T, name string) T {
@@ -106,7 +110,7 @@ func TestHeaderIsTheReflectedEncoding(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := dagcbor.Marshal(reflect(&h)); !bytes.Equal(b, want) {
+		if want := reflect(t, &h); !bytes.Equal(b, want) {
 			t.Fatalf("got  %x\nwant %x", b, want)
 		}
 		if len(b) > h.size() {
@@ -120,7 +124,7 @@ func TestHeaderIsTheReflectedEncoding(t *testing.T) {
 			t.Fatal(d)
 		}
 		h.PayloadLen, h.PayloadHash = 0, [32]byte{}
-		if want := dagcbor.Marshal(reflect(&h)); !bytes.Equal(got.associated(), want) {
+		if want := reflect(t, &h); !bytes.Equal(got.associated(), want) {
 			t.Fatal("associated data is not the header with payload fields zeroed")
 		}
 	})
