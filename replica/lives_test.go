@@ -2,16 +2,16 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/pipes-sync/pipes/acl"
-	"github.com/pipes-sync/pipes/crdt/set"
+	"github.com/pipes-sync/pipes/crdt"
 )
 
 // A restored replica goes on in a new life: what it writes never contradicts what it
@@ -152,41 +152,49 @@ func TestClonedDirectoryForks(t *testing.T) {
 	}
 }
 
-// More devices write at the same time than a header can name: the next writer joins
-// them in sets of its own.
-func TestMoreConcurrentTipsThanAHeaderNames(t *testing.T) {
-	ctx := t.Context()
-	const writers = 2*set.MaxDeps + 3
-	p := newPair(t, acl.Writer, map[string]any{})
-	var others []*Replica
-	for range writers {
-		r := must(Open(ctx, "r", memOptions(vfs.NewMem())))(t)
-		t.Cleanup(func() { r.Close() })
-		carry(t, r, p.a)
-		must(p.a.Share(ctx, p.da.ID(), r.Person(), acl.Writer))(t)
-		others = append(others, r)
+// A copied directory cannot write on once both lines meet: it would lose what it
+// acknowledges.
+func TestCloneLosesNothingItAcknowledges(t *testing.T) {
+	ctx := context.Background()
+	a := openAt(t, t.TempDir())
+	dir, clone := t.TempDir(), filepath.Join(t.TempDir(), "clone")
+	c := must(Open(ctx, dir, nil))(t)
+	carry(t, c, a)
+	var docs []crdt.DocID
+	for range 6 { // which branch wins is chance
+		d := must(a.NewDoc(ctx, map[string]any{"text": "hello"}))(t)
+		must(a.Share(ctx, d.ID(), c.Person(), acl.Writer))(t)
+		docs = append(docs, d.ID())
 	}
-	for i, r := range others {
-		carry(t, p.a, r)
-		d := must(r.Doc(ctx, p.da.ID()))(t)
-		if err := d.Set(ctx, i, fmt.Sprintf("w%d", i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, r := range others {
-		carry(t, r, p.a)
-	}
-	if err := p.da.Set(ctx, "joined", "by"); err != nil {
+	carry(t, a, c)
+	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if st := must(p.da.Status(ctx))(t); len(st.Apart) > 0 || len(st.Heads) != 1 {
-		t.Errorf("%+v", st)
+	if err := os.CopyFS(clone, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
 	}
-	carry(t, p.a, p.b)
-	if diff := cmp.Diff(must(p.da.Get())(t), must(p.db.Get())(t)); diff != "" {
-		t.Error(diff)
-	}
-	if st := must(p.db.Status(ctx))(t); len(st.Apart) > 0 {
-		t.Errorf("left out: %+v", st.Apart)
+	for i, dir := range []string{dir, clone} {
+		r := openAt(t, dir)
+		for _, id := range docs {
+			d := must(r.Doc(ctx, id))(t)
+			for n := range 3 - 2*i {
+				if err := d.Set(ctx, n, fmt.Sprintf("twin %d", i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		carry(t, r, a)
+		carry(t, a, r)
+		for _, id := range docs {
+			d := must(r.Doc(ctx, id))(t)
+			err := d.Set(ctx, true, "acknowledged")
+			if i == 1 && !errors.Is(err, ErrCopied) {
+				t.Errorf("twin 1 goes on: %v", err)
+			}
+			r.unloadBefore(farFuture)
+			if _, lost := d.Get("acknowledged"); err == nil && lost != nil {
+				t.Errorf("twin %d: acknowledged, and then %v", i, lost)
+			}
+		}
 	}
 }

@@ -3,11 +3,7 @@ package replica
 import (
 	"bytes"
 	"context"
-	"errors"
-	"io"
-	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -120,42 +116,5 @@ func TestDocumentSurvivesReopen(t *testing.T) {
 		if err := r.Close(); err != nil {
 			t.Fatal(err)
 		}
-	}
-}
-
-func TestCloseDoesNotWaitForCallsThatWereCancelled(t *testing.T) {
-	r := must(Open(t.Context(), t.TempDir(), nil))(t)
-	doc := must(r.NewDoc(t.Context(), nil))(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	for name, call := range map[string]func() error{
-		"NewDoc":        func() error { _, err := r.NewDoc(ctx, nil); return err },
-		"Doc":           func() error { _, err := r.Doc(ctx, doc.ID()); return err },
-		"Share":         func() error { _, err := r.Share(ctx, doc.ID(), r.Person(), acl.Reader); return err },
-		"ACL":           func() error { _, err := r.ACL(ctx, doc.ID()); return err },
-		"Explain":       func() error { _, err := r.Explain(ctx, doc.ID(), r.Person(), acl.ActionRead); return err },
-		"Persons":       func() error { _, err := r.Persons(ctx); return err },
-		"Status":        func() error { _, err := r.Status(ctx); return err },
-		"Check":         func() error { _, err := r.Check(ctx, nil); return err },
-		"Backup":        func() error { _, err := r.Backup(ctx, filepath.Join(t.TempDir(), "backup")); return err },
-		"ExportBundle":  func() error { _, err := r.ExportBundle(ctx, io.Discard, ExportOptions{}); return err },
-		"ImportBundle":  func() error { _, err := r.ImportBundle(ctx, new(bytes.Reader), ImportOptions{}); return err },
-		"ChangeMessage": func() error { return doc.Set(ctx, 1, "n") },
-		"Flush":         func() error { return doc.Flush(ctx) },
-		"Heads":         func() error { _, err := doc.Heads(ctx); return err },
-	} {
-		if err := call(); !errors.Is(err, context.Canceled) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	closed := make(chan error, 1)
-	go func() { closed <- r.Close() }()
-	select {
-	case err := <-closed:
-		if err != nil {
-			t.Error(err)
-		}
-	case <-time.After(10 * time.Second):
-		t.Fatal("Close waits for a call that has returned")
 	}
 }

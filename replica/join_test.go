@@ -1,85 +1,53 @@
 package replica
 
 import (
-	"errors"
 	"fmt"
-	"slices"
-	"sync"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/pipes-sync/pipes/acl"
-	"github.com/pipes-sync/pipes/crdt"
 	"github.com/pipes-sync/pipes/crdt/change"
 	"github.com/pipes-sync/pipes/crdt/set"
-	"github.com/pipes-sync/pipes/storage"
 )
 
-// Runs that arrive in the wrong order are put in order, without trying each again
-// for every other, and what never becomes complete is named.
-func TestBundleInReverse(t *testing.T) {
+// More devices write at the same time than a header can name: the next writer joins
+// them in sets of its own.
+func TestMoreConcurrentTipsThanAHeaderNames(t *testing.T) {
 	ctx := t.Context()
-	p := newPair(t, acl.Writer, map[string]any{"n": 0})
-	const n = 300
-	for i := range n {
-		if err := p.db.Set(ctx, i, "n"); err != nil {
+	const writers = 2*set.MaxDeps + 3
+	p := newPair(t, acl.Writer, map[string]any{})
+	var others []*Replica
+	for range writers {
+		r := must(Open(ctx, "r", memOptions(vfs.NewMem())))(t)
+		t.Cleanup(func() { r.Close() })
+		carry(t, r, p.a)
+		must(p.a.Share(ctx, p.da.ID(), r.Person(), acl.Writer))(t)
+		others = append(others, r)
+	}
+	for i, r := range others {
+		carry(t, p.a, r)
+		d := must(r.Doc(ctx, p.da.ID()))(t)
+		if err := d.Set(ctx, i, fmt.Sprintf("w%d", i)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	var sets []*set.Set
-	for id := range graphOf(t, p.db).All() {
-		if s := must(p.b.readSet(p.db.ID(), id))(t); s.Header.Device == p.b.Device() {
-			sets = append(sets, s)
-		}
+	for _, r := range others {
+		carry(t, r, p.a)
 	}
-	first := sets[0]
-	slices.Reverse(sets)
-	f := &forger{t, p.db}
-	report, err := p.a.ImportBundle(ctx, f.bundle(sets[:len(sets)-1]...), ImportOptions{})
-	if !errors.Is(err, ErrWaiting) || report.Sets != 0 || len(report.Waiting) == 0 {
-		t.Errorf("%+v, %v", report, err)
-	}
-	report = must(p.a.ImportBundle(ctx, f.bundle(sets...), ImportOptions{}))(t)
-	if report.Sets != len(sets) || report.Known != 0 {
-		t.Errorf("%+v, want %d sets", report, len(sets))
-	}
-	report = must(p.a.ImportBundle(ctx, f.bundle(first), ImportOptions{}))(t)
-	if report.Known != 1 {
-		t.Errorf("%+v", report)
-	}
-	if diff := cmp.Diff(must(p.db.Get())(t), must(p.da.Get())(t)); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func graphOf(t testing.TB, d *Doc) (g *set.Graph) {
-	t.Helper()
-	if err := d.with(t.Context(), "test", func(st *docState) error { g = st.graph; return nil }); err != nil {
+	if err := p.da.Set(ctx, "joined", "by"); err != nil {
 		t.Fatal(err)
 	}
-	return g
-}
-
-// Exporting keeps no payloads in memory.
-func TestExportKeepsNoPayloads(t *testing.T) {
-	p := newPair(t, acl.Writer, map[string]any{"n": 0})
-	p.a.unloadBefore(farFuture)
-	carry(t, p.a, p.b)
-	p.da.mu.Lock()
-	defer p.da.mu.Unlock()
-	if n := len(p.da.mu.state.sets); n != 0 {
-		t.Errorf("%d sets in memory", n)
+	if st := must(p.da.Status(ctx))(t); len(st.Apart) > 0 || len(st.Heads) != 1 {
+		t.Errorf("%+v", st)
 	}
-}
-
-// A head record stays one however many heads somebody makes.
-func TestHeadRecordIsBounded(t *testing.T) {
-	h := headRecord{heads: make([]crdt.ChangeHash, 1<<15), bytes: 7, stale: true}
-	got, err := decodeHead(h.encode())
-	if err != nil || len(got.heads) != maxListedHeads || got.bytes != 7 || !got.stale {
-		t.Errorf("%d heads, %d bytes, %v", len(got.heads), got.bytes, err)
+	carry(t, p.a, p.b)
+	if diff := cmp.Diff(must(p.da.Get())(t), must(p.db.Get())(t)); diff != "" {
+		t.Error(diff)
+	}
+	if st := must(p.db.Status(ctx))(t); len(st.Apart) > 0 {
+		t.Errorf("left out: %+v", st.Apart)
 	}
 }
 
@@ -129,27 +97,6 @@ func TestJoinsFromASnapshot(t *testing.T) {
 			}
 		}
 	}
-}
-
-// Whoever closes a replica may open it again, also if somebody else closed it too.
-func TestCloseTwiceAtOnce(t *testing.T) {
-	ctx, dir := t.Context(), t.TempDir()
-	r := must(Open(ctx, dir, nil))(t)
-	for i := range 20 {
-		must(r.NewDoc(ctx, map[string]any{"i": i}))(t)
-	}
-	var wg sync.WaitGroup
-	for range 2 {
-		wg.Go(func() {
-			if err := r.Close(); err != nil {
-				t.Error(err)
-			}
-			if _, err := r.store.Singleton(identityRecord); !errors.Is(err, storage.ErrClosed) {
-				t.Errorf("the store after Close: %v", err)
-			}
-		})
-	}
-	wg.Wait()
 }
 
 // A member who makes more heads than a change can follow stops nobody from writing.
