@@ -11,8 +11,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/pipes-sync/pipes/crdt"
 	"pgregory.net/rapid"
+
+	"github.com/pipes-sync/pipes/crdt"
 )
 
 const author = Actor("author0123456789")
@@ -166,14 +167,14 @@ func TestBombs(t *testing.T) {
 		t.Errorf("one value of zeros: %v", err)
 	}
 	// A change of 60 bytes that says it holds 2^40 operations.
-	run := func(v uint64) []byte { return appendUleb(appendSleb(nil, 1<<40), v) }
+	run := func(v uint64) []byte { return binary.AppendUvarint(appendSleb(nil, 1<<40), v) }
 	b := header.append(nil)
 	b = append(b, 0, 5)
-	cols := [][]byte{colKeyStr: append(appendSleb(nil, 1<<40), 1, 'k'), colInsert: appendUleb(nil, 1<<40),
+	cols := [][]byte{colKeyStr: append(appendSleb(nil, 1<<40), 1, 'k'), colInsert: binary.AppendUvarint(nil, 1<<40),
 		colAction: run(1), colValueMeta: run(0), colPredCount: run(0)}
 	for i, col := range cols {
 		if len(col) > 0 {
-			b = appendUleb(appendUleb(b, colSpecs[i]), uint64(len(col)))
+			b = binary.AppendUvarint(binary.AppendUvarint(b, colSpecs[i]), uint64(len(col)))
 		}
 	}
 	b = append(b, slices.Concat(cols...)...)
@@ -267,7 +268,7 @@ func TestOneForm(t *testing.T) {
 		b = append(b, byte(n))
 		for i, d := range cols.data {
 			if d != "" {
-				b = append(appendUleb(b, colSpecs[i]), byte(len(d)))
+				b = append(binary.AppendUvarint(b, colSpecs[i]), byte(len(d)))
 			}
 		}
 		b = append(b, strings.Join(cols.data[:], "")...)

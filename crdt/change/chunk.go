@@ -108,7 +108,7 @@ func inflate(data []byte) ([]byte, error) {
 
 func hashBody[B string | []byte](body B) (hash crdt.ChangeHash) {
 	h := sha256.New()
-	h.Write(appendUleb([]byte{typeChange}, uint64(len(body))))
+	h.Write(binary.AppendUvarint([]byte{typeChange}, uint64(len(body))))
 	h.Write([]byte(body))
 	h.Sum(hash[:0])
 	return hash
@@ -119,6 +119,6 @@ func frame[B string | []byte](hash crdt.ChangeHash, body B) []byte {
 	b := make([]byte, 0, headLen+binary.MaxVarintLen64+len(body))
 	b = append(b, magic...)
 	b = append(b, hash[:4]...)
-	b = appendUleb(append(b, typeChange), uint64(len(body)))
+	b = binary.AppendUvarint(append(b, typeChange), uint64(len(body)))
 	return append(b, body...)
 }

@@ -1,6 +1,9 @@
 package change
 
-import "slices"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // Build makes a change of a header and operations, in the one encoding there
 // is. The hash in h is ignored, and so are the ids of the operations, which
@@ -11,7 +14,7 @@ func Build(h Header, actors []Actor, ops []Op, extra string) (*Change, error) {
 		return nil, malformed("the first actor is not the author")
 	}
 	b := h.append(nil)
-	b = appendUleb(b, uint64(len(actors)-1))
+	b = binary.AppendUvarint(b, uint64(len(actors)-1))
 	for _, a := range actors[1:] {
 		b = appendStr(b, string(a))
 	}
@@ -60,17 +63,17 @@ func (e *encoder) op(o *Op) {
 // append writes the table of the columns that are not empty, then their data.
 func (e *encoder) append(b []byte) []byte {
 	cols := [maxColumns][]byte{
-		colObjActor:  e.objActor.finish(appendUleb),
-		colObjCtr:    e.objCtr.finish(appendUleb),
-		colKeyActor:  e.keyActor.finish(appendUleb),
+		colObjActor:  e.objActor.finish(binary.AppendUvarint),
+		colObjCtr:    e.objCtr.finish(binary.AppendUvarint),
+		colKeyActor:  e.keyActor.finish(binary.AppendUvarint),
 		colKeyCtr:    e.keyCtr.finish(appendSleb),
 		colKeyStr:    e.keyStr.finish(appendStr),
 		colInsert:    e.insert.finish(false),
-		colAction:    e.action.finish(appendUleb),
-		colValueMeta: e.meta.finish(appendUleb),
+		colAction:    e.action.finish(binary.AppendUvarint),
+		colValueMeta: e.meta.finish(binary.AppendUvarint),
 		colValue:     e.raw,
-		colPredCount: e.predCount.finish(appendUleb),
-		colPredActor: e.predActor.finish(appendUleb),
+		colPredCount: e.predCount.finish(binary.AppendUvarint),
+		colPredActor: e.predActor.finish(binary.AppendUvarint),
 		colPredCtr:   e.predCtr.finish(appendSleb),
 		colExpand:    e.expand.finish(true),
 		colMarkName:  e.markName.finish(appendStr),
@@ -81,10 +84,10 @@ func (e *encoder) append(b []byte) []byte {
 			n++
 		}
 	}
-	b = appendUleb(b, n)
+	b = binary.AppendUvarint(b, n)
 	for i, c := range cols {
 		if len(c) > 0 {
-			b = appendUleb(appendUleb(b, colSpecs[i]), uint64(len(c)))
+			b = binary.AppendUvarint(binary.AppendUvarint(b, colSpecs[i]), uint64(len(c)))
 		}
 	}
 	return append(b, slices.Concat(cols[:]...)...)
@@ -111,7 +114,7 @@ func (w *runWriter[T]) finish(put func([]byte, T) []byte) (b []byte) {
 		}
 		switch {
 		case !w.set[i]:
-			b = appendUleb(append(b, 0), uint64(j-i))
+			b = binary.AppendUvarint(append(b, 0), uint64(j-i))
 		case j-i > 1:
 			b = put(appendSleb(b, int64(j-i)), w.vals[i])
 		default:
@@ -152,7 +155,7 @@ type boolWriter struct {
 
 func (w *boolWriter) put(v bool) {
 	if v != w.val {
-		w.b = appendUleb(w.b, w.n)
+		w.b = binary.AppendUvarint(w.b, w.n)
 		w.n, w.val = 0, v
 	}
 	w.n++
@@ -164,5 +167,5 @@ func (w *boolWriter) finish(optional bool) []byte {
 	if w.n == 0 || optional && !w.any {
 		return nil
 	}
-	return appendUleb(w.b, w.n)
+	return binary.AppendUvarint(w.b, w.n)
 }

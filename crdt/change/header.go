@@ -1,6 +1,7 @@
 package change
 
 import (
+	"encoding/binary"
 	"strings"
 
 	"github.com/pipes-sync/pipes/crdt"
@@ -78,11 +79,11 @@ func parseDeps(r *reader) []crdt.ChangeHash {
 }
 
 func (h *Header) append(b []byte) []byte {
-	b = appendUleb(b, uint64(len(h.Deps)))
+	b = binary.AppendUvarint(b, uint64(len(h.Deps)))
 	for _, d := range h.Deps {
 		b = append(b, d[:]...)
 	}
 	b = appendStr(b, string(h.Actor))
-	b = appendUleb(appendUleb(b, h.Seq), h.StartOp)
+	b = binary.AppendUvarint(binary.AppendUvarint(b, h.Seq), h.StartOp)
 	return appendStr(appendSleb(b, h.Time), h.Message)
 }

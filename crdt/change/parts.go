@@ -1,6 +1,7 @@
 package change
 
 import (
+	"encoding/binary"
 	"strings"
 
 	"github.com/pipes-sync/pipes/crdt"
@@ -44,12 +45,12 @@ func Split(chunk []byte) (Parts, error) {
 // [Split] was given.
 func (p Parts) Join() (chunk []byte, hash crdt.ChangeHash) {
 	n := len(p.Deps)*len(hash) + len(p.Actor) + len(p.Rest) + 32
-	b := appendUleb(make([]byte, 0, n), uint64(len(p.Deps)))
+	b := binary.AppendUvarint(make([]byte, 0, n), uint64(len(p.Deps)))
 	for _, d := range p.Deps {
 		b = append(b, d[:]...)
 	}
 	b = appendStr(b, string(p.Actor))
-	b = appendUleb(appendUleb(b, p.Seq), p.StartOp)
+	b = binary.AppendUvarint(binary.AppendUvarint(b, p.Seq), p.StartOp)
 	b = append(b, p.Rest...)
 	hash = hashBody(b)
 	return frame(hash, b), hash

@@ -1,6 +1,9 @@
 package change
 
-import "unicode/utf8"
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
 
 // reader takes numbers and strings off the front of s. The first fault sticks;
 // after it every read returns zero.
@@ -100,13 +103,7 @@ func (r *reader) text(limit uint64, what string) string {
 	return s
 }
 
-func appendUleb(b []byte, v uint64) []byte {
-	for v >= 0x80 {
-		b = append(b, byte(v)|0x80)
-		v >>= 7
-	}
-	return append(b, byte(v))
-}
+// Unsigned numbers are LEB128 as [binary.AppendUvarint] writes it.
 
 func appendSleb(b []byte, v int64) []byte {
 	for {
@@ -120,5 +117,5 @@ func appendSleb(b []byte, v int64) []byte {
 }
 
 func appendStr(b []byte, s string) []byte {
-	return append(appendUleb(b, uint64(len(s))), s...)
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
