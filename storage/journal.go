@@ -131,11 +131,13 @@ func (j *Journal) Begin(note []byte) (Slot, error) {
 
 // End takes a note away. A note that cannot be taken away costs the item it names,
 // no more.
-func (j *Journal) End(slot Slot) error { return j.end(slot.n) }
-
-func (j *Journal) end(n int) error {
+func (j *Journal) End(slot Slot) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	return j.endLocked(slot.n)
+}
+
+func (j *Journal) endLocked(n int) error {
 	var empty [4]byte
 	if _, err := j.f.WriteAt(empty[:], int64(n)*journalSlot); err != nil {
 		return fmt.Errorf("storage: journal: %w", err)
@@ -146,9 +148,11 @@ func (j *Journal) end(n int) error {
 
 // Clear takes all notes away.
 func (j *Journal) Clear() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	var err error
-	for slot := range j.used {
-		err = errors.Join(err, j.end(slot))
+	for n := range j.used {
+		err = errors.Join(err, j.endLocked(n))
 	}
 	return err
 }
