@@ -36,6 +36,11 @@ func (r *Replica) openJournal() (err error) {
 	if r.journal, notes, err = r.store.OpenJournal(); err != nil {
 		return err
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.journal.Close())
+		}
+	}()
 	before, err := r.interrupted()
 	if err != nil || len(notes) == 0 {
 		r.suspects.notes = before
