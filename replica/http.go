@@ -122,7 +122,8 @@ func (h *handler) wrap(serve serveFunc) http.HandlerFunc {
 			return
 		}
 		p := ProblemOf(err)
-		if p.Status >= 500 && r.Context().Err() == nil {
+		// A request without an address comes from this process, which gets the problem itself.
+		if p.Status >= 500 && r.RemoteAddr != "" && r.Context().Err() == nil {
 			h.log.Warn("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 		}
 		if sw.started {

@@ -96,5 +96,15 @@ func (h *handler) share(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	// Who had a higher role keeps it: the answer says what holds, not what was asked.
+	members, err := h.r.ACL(r.Context(), doc)
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		if m.Grant == grant.Grant {
+			grant.Role = m.Role
+		}
+	}
 	return writeJSON(w, http.StatusCreated, grant)
 }

@@ -195,7 +195,9 @@ func (s *editStream) take(line []byte, n int) error {
 		}
 	}
 	if s.raw.Len()+len(line)+1 > maxUncommitted {
-		return &lineError{n, problemf(problemLarge, "more than %d MiB without a commit line", maxUncommitted>>20)}
+		p := problemf(problemLarge, "more than %d MiB without a commit line", maxUncommitted>>20)
+		p.Next = `put a line {"commit": "message"} in between`
+		return &lineError{n, p}
 	}
 	if s.raw.Len() == 0 {
 		s.first = n
