@@ -65,6 +65,12 @@ func (c *counter) Read(p []byte) (int, error) {
 
 // writeFile puts a whole file in place of name, or leaves what was there.
 func writeFile(name string, body io.Reader) (err error) {
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		return usage("%s is a directory", name).next("name a file in it")
+	}
+	if _, err := os.Stat(filepath.Dir(name)); errors.Is(err, os.ErrNotExist) {
+		return usage("there is no directory %s", filepath.Dir(name)).next("make it, or write elsewhere")
+	}
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {
 		return err
@@ -91,7 +97,9 @@ type bundleImportCmd struct {
 func (bundleImportCmd) Help() string {
 	return `Importing twice does no harm. A damaged bundle changes nothing.
 
-    pipes bundle import ben.bundle`
+    pipes bundle import ben.bundle
+
+It prints how many operations (who is who, who may do what), documents and change sets are new here, how many change sets were known, how many groups of documents are not for this person, what was refused and why, and what waits for something that is not here.`
 }
 
 func (c bundleImportCmd) Run(a *app) error {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/pipes-sync/pipes/replica"
@@ -23,6 +25,9 @@ func (c backupCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if _, err := os.Lstat(dir); err == nil {
+		return (&exitError{code: exitFailed, text: dir + " exists already"}).next("name a directory that does not exist yet")
+	}
 	return a.with(func(cl *client) error {
 		raw, err := cl.post("/v1/backup", map[string]string{"dir": dir})
 		if err != nil {
@@ -43,6 +48,9 @@ func (restoreCmd) Help() string {
 }
 
 func (c restoreCmd) Run(a *app) error {
+	if _, err := os.Stat(filepath.Join(c.From, "replica")); err != nil { // see package storage
+		return (&exitError{code: exitNotFound, text: "no backup in " + c.From}).next("name the directory that pipes backup wrote")
+	}
 	keys, err := a.keysOf(c.From)
 	if err != nil {
 		return err
@@ -65,11 +73,18 @@ func (salvageCmd) Help() string {
 }
 
 func (c salvageCmd) Run(a *app) error {
+	to, err := filepath.Abs(c.To)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(a.Dir); errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%w: %s", replica.ErrNoReplica, a.Dir)
+	}
 	keys, err := a.keys()
 	if err != nil {
 		return err
 	}
-	report, err := replica.Salvage(a.ctx, a.Dir, c.To, a.options(keys))
+	report, err := replica.Salvage(a.ctx, a.Dir, to, a.options(keys))
 	if err != nil {
 		return err
 	}
@@ -84,18 +99,23 @@ func (a *app) options(keys storage.KeyProvider) *replica.Options {
 }
 
 type checkCmd struct {
-	Erased string `help:"Search every byte of the directory for this text instead, which should be nowhere." placeholder:"MARKER"`
+	Erased *string `help:"Search every byte of the directory as it lies on the disk for this text instead, which should be nowhere." placeholder:"MARKER"`
 }
 
 func (checkCmd) Help() string {
 	return `Exit code 5 says that something is damaged, or that the marker was found.
+
+With --erased it looks for text that lies on the disk unsealed. Documents are sealed there, so it finds nothing in those that are whole: to search what documents say, use pipes get.
 
     pipes check
     pipes check --erased 'the secret text'`
 }
 
 func (c checkCmd) Run(a *app) error {
-	if c.Erased != "" {
+	if c.Erased != nil {
+		if *c.Erased == "" {
+			return usage("the marker is empty").next("name the text that should be nowhere")
+		}
 		return c.erased(a)
 	}
 	return a.with(func(cl *client) error {
@@ -114,7 +134,7 @@ type finding struct {
 }
 
 func (c checkCmd) erased(a *app) error {
-	found, err := storage.CheckErased(a.ctx, a.Dir, []byte(c.Erased), nil)
+	found, err := storage.CheckErased(a.ctx, a.Dir, []byte(*c.Erased), nil)
 	if err != nil {
 		return err
 	}

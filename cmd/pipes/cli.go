@@ -30,10 +30,10 @@ var groups = []kong.Group{
 
 // cli is the command line as kong reads it.
 type cli struct {
-	Dir            string           `help:"Directory of the replica (or $$PIPES_DIR)." placeholder:"DIR" default:"${dir}" type:"path"`
+	Dir            string           `help:"Directory of the replica; without it $$PIPES_DIR, else pipes in your data directory." placeholder:"DIR" default:"${dir}"`
 	JSON           bool             `name:"json" help:"Print JSON, also for errors."`
 	Quiet          bool             `help:"Say nothing but data and errors."`
-	Timeout        time.Duration    `help:"How long to wait for another process to end." placeholder:"D" default:"5s"`
+	Timeout        time.Duration    `help:"How long to wait for another process that has the directory open, like 5s (the default) or 1m." placeholder:"D" default:"5s"`
 	PassphraseFile string           `help:"File whose first line is the passphrase." placeholder:"FILE" type:"path"`
 	Version        kong.VersionFlag `help:"Print the version."`
 

@@ -44,7 +44,7 @@ func (c demoCmd) Run(a *app) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(d.dir)) }()
 	} else if err := os.Mkdir(c.Keep, 0o700); err != nil {
-		return err
+		return (&exitError{code: exitFailed, text: err.Error()}).next("name a directory that does not exist yet")
 	}
 	result, err := d.run(a)
 	if err != nil {

@@ -48,18 +48,25 @@ func (a *app) open(name string) (io.ReadCloser, error) {
 	}
 	f, err := os.Open(name)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, &exitError{code: exitNotFound, text: err.Error()}
+		return nil, (&exitError{code: exitNotFound, text: err.Error()}).next("look at the name; - is standard input")
 	}
 	if err != nil {
 		return nil, err
 	}
-	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+	switch info, err := f.Stat(); {
+	case err == nil && info.IsDir():
+		return nil, errors.Join(usage("%s is a directory", name).next("name a file"), f.Close())
+	case err == nil && info.Mode().IsRegular():
 		return fileBody{f}, nil
 	}
 	return f, nil
 }
 
 type docsCmd struct{}
+
+func (docsCmd) Help() string {
+	return `BYTES is the size of what is kept of it, sealed and compressed. STATE is open, unopened when something arrived that was not read yet, or damaged.`
+}
 
 func (docsCmd) Run(a *app) error {
 	return a.show("/v1/docs", a.table("no documents yet; create one with: pipes new", "doc", "bytes", "state"))
@@ -167,17 +174,19 @@ type spliceCmd struct {
 }
 
 func (spliceCmd) Help() string {
-	return `    pipes splice DOC title 0 0 'My '`
+	return `Positions past the end are an error. One splice is one change.
+
+    pipes splice DOC title 0 0 'My '`
 }
 
 func (c spliceCmd) Run(a *app) error {
 	pos, err := strconv.Atoi(c.Pos)
 	if err != nil {
-		return usage("position %q is not a number", c.Pos)
+		return usage("position %q is not a number", c.Pos).next("see: pipes splice --help")
 	}
 	del, err := strconv.Atoi(c.Del)
 	if err != nil {
-		return usage("%q is not a number of characters to delete", c.Del)
+		return usage("%q is not a number of characters to delete", c.Del).next("see: pipes splice --help")
 	}
 	return a.edit(c.Doc, "splice", c.Path, pos, del, c.Text)
 }

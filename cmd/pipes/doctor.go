@@ -18,7 +18,7 @@ import (
 type doctorCmd struct{}
 
 func (doctorCmd) Help() string {
-	return `Changes nothing, and looks also at a replica that is open elsewhere, damaged, or not there at all. Exit code 1 says that something must be done.`
+	return `Changes nothing, and looks also at a replica that is open elsewhere, damaged, or not there at all. It does not read the documents: pipes check does. Exit code 1 says that something must be done.`
 }
 
 // How bad a symptom is.
@@ -178,6 +178,12 @@ func (p *patient) lock(ctx context.Context) {
 		p.add("lock", levelOK, "", "free")
 	case errors.Is(err, storage.ErrLocked):
 		p.add("lock", levelWarn, "end that process if you do not need it", "%v", err)
+	case errors.Is(err, storage.ErrNewerFormat):
+		p.add("lock", levelFail, "use a newer pipes", "%v", err)
+	case errors.Is(err, storage.ErrReadOnly):
+		p.add("lock", levelFail, "make it writable, or read it with: pipes salvage DIR", "%v", err)
+	case errors.Is(err, storage.ErrDamaged):
+		p.add("lock", levelFail, "save what can be read with: pipes salvage DIR", "%v", err)
 	default:
 		p.add("lock", levelFail, "see to it that you can write the directory", "%v", err)
 	}

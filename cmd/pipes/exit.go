@@ -4,6 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/pipes-sync/pipes/replica"
 )
@@ -65,9 +69,25 @@ func (a *app) fail(err error) int {
 	}
 	fmt.Fprintln(a.err, name, p.Detail)
 	if p.Next != "" {
-		fmt.Fprintln(a.err, "  next:", p.Next)
+		fmt.Fprintln(a.err, "  next:", a.here(p.Next))
 	}
 	return p.Exit
+}
+
+// here makes a hint fit a directory that was named on the command line: whoever
+// copies it must not end up with a replica elsewhere.
+func (a *app) here(hint string) string {
+	if a.Dir == "" || a.Dir == defaultDir() || a.Dir == kong.ExpandPath(defaultDir()) {
+		return hint
+	}
+	dir := a.Dir
+	if strings.ContainsAny(dir, " '\"$`\\") {
+		dir = strconv.Quote(dir)
+	}
+	for _, verb := range []string{"init", "new"} {
+		hint = strings.Replace(hint, "pipes "+verb, "pipes --dir "+dir+" "+verb, 1)
+	}
+	return hint
 }
 
 // colour says whether w may be coloured (https://no-color.org).

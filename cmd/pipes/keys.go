@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/lmittmann/tint"
 	"golang.org/x/term"
@@ -46,7 +47,7 @@ func (a *app) passphrase(fresh bool) ([]byte, error) {
 	}
 	in, ok := a.in.(*os.File)
 	if !ok || !isTerminal(in) {
-		return nil, (&exitError{code: exitPassphrase, text: "this replica is behind a passphrase, and nobody is here to type it"}).
+		return nil, (&exitError{code: exitPassphrase, text: "a passphrase is needed, and nobody is here to type it"}).
 			next("name a file that holds it with --passphrase-file")
 	}
 	text, err := a.ask(in, "Passphrase: ")
@@ -83,7 +84,7 @@ func (a *app) ask(in *os.File, prompt string) ([]byte, error) {
 	select {
 	case got := <-typed:
 		if got.err == nil && len(got.text) == 0 {
-			return nil, usage("the passphrase is empty")
+			return nil, usage("the passphrase is empty").next("type at least one character")
 		}
 		return got.text, got.err
 	case <-a.ctx.Done():
@@ -95,7 +96,7 @@ func (a *app) ask(in *os.File, prompt string) ([]byte, error) {
 func readPassphrase(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, usage("passphrase file: %v", err)
+		return nil, usage("passphrase file: %v", err).next("look at the name after --passphrase-file")
 	}
 	defer f.Close()
 	line, err := bufio.NewReader(io.LimitReader(f, maxPassphrase)).ReadBytes('\n')
@@ -115,5 +116,14 @@ func (a *app) logger() *slog.Logger {
 	if a.Quiet {
 		level = slog.LevelError
 	}
-	return slog.New(tint.NewTextHandler(a.err, &tint.Options{Level: level, NoColor: !a.colour(a.err)}))
+	return slog.New(tint.NewTextHandler(a.err, &tint.Options{Level: level, NoColor: !a.colour(a.err), ReplaceAttr: briefly}))
+}
+
+// briefly gives of an error what it says, and not the stack that Pebble's carry.
+func briefly(_ []string, at slog.Attr) slog.Attr {
+	if err, ok := at.Value.Any().(error); ok {
+		text, _, _ := strings.Cut(err.Error(), "\n")
+		return slog.String(at.Key, text)
+	}
+	return at
 }

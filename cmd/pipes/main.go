@@ -51,11 +51,18 @@ func run(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 	if err != nil {
 		panic(err) // the struct tags are wrong: every test sees it
 	}
+	if len(args) > 0 && args[0] == "help" {
+		args = append(args[1:len(args):len(args)], "--help")
+	}
 	kctx, err := parser.Parse(orderArgs(parser.Model, args))
 	if err != nil {
 		a.JSON = slices.Contains(args, "--json") // kong sets nothing if anything is wrong
 		return a.fail(usage("%v", err).next("see: pipes --help"))
 	}
+	if a.Dir == "" { // a variable that is not set must not mean the directory one stands in
+		return a.fail(usage("--dir names no directory").next("name one, or leave --dir out"))
+	}
+	a.Dir = kong.ExpandPath(a.Dir)
 	if err := kctx.Run(a); err != nil {
 		return a.fail(err)
 	}

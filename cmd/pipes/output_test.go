@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -82,5 +83,23 @@ func TestAcksWithoutSum(t *testing.T) {
 		if err := copyAcks(&out, strings.NewReader(c.in)); (err == nil) != c.ok || out.String() != c.out {
 			t.Errorf("%q: printed %q, error %v", c.in, out.String(), err)
 		}
+	}
+}
+
+// talkative is an error as Pebble's are: a second line, and a stack with %+v.
+type talkative struct{}
+
+func (talkative) Error() string { return "checksum mismatch\nmore" }
+func (talkative) Format(w fmt.State, verb rune) {
+	io.WriteString(w, "checksum mismatch\nattached stack trace")
+}
+
+// TestLogIsBrief: a stack is nothing for a terminal.
+func TestLogIsBrief(t *testing.T) {
+	var out bytes.Buffer
+	a := &app{cli: &cli{}, err: &out}
+	a.logger().Error("found", "error", talkative{})
+	if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "checksum mismatch") || strings.Contains(got, "stack") {
+		t.Errorf("logged:\n%s", got)
 	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 type initCmd struct {
-	Name       string `help:"The person's name, as others will see it." placeholder:"N"`
+	Name       string `help:"The person's name. It stays here: others see the id." placeholder:"N"`
 	Passphrase bool   `help:"Keep the keys behind a passphrase, asked for or read from --passphrase-file."`
 }
 
@@ -57,13 +57,17 @@ func (c initCmd) Run(a *app) error {
 	if err := a.printValue(row, fields); err != nil {
 		return err
 	}
-	a.say("next: pipes new")
+	a.say("next: %s", a.here("pipes new"))
 	return nil
 }
 
 type idCmd struct{}
 
 func (idCmd) Run(a *app) error { return a.show("/v1/id", fields) }
+
+func (statusCmd) Help() string {
+	return `Sizes are in bytes. Queued are changes on their way to the disk; reserve is room that is always left free; apart are change sets that were left out because the process died on them; damaged documents cannot be read.`
+}
 
 type statusCmd struct {
 	Doc string `arg:"" optional:"" help:"A document; without it the whole replica."`
@@ -124,6 +128,13 @@ func (c shareCmd) Run(a *app) error {
 		raw, err := cl.post(path, map[string]string{"person": c.Person, "role": c.Role})
 		if err != nil {
 			return err
+		}
+		var got struct{ Role string }
+		if err := json.Unmarshal(raw, &got); err != nil {
+			return err
+		}
+		if got.Role != c.Role {
+			a.say("nothing changed: the person has the role %s already, and a role once granted stays", got.Role)
 		}
 		return a.print(raw, fields)
 	})
