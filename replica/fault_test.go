@@ -108,6 +108,7 @@ func memOptions(fsys vfs.FS) *Options {
 // A power cut at any moment loses nothing that was acknowledged.
 func TestPowerCutLosesNothingAcknowledged(t *testing.T) {
 	ctx := context.Background()
+	total := int64(0)
 	for seed := range uint64(6) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		fsys := vfs.NewCrashableMem()
@@ -136,6 +137,7 @@ func TestPowerCutLosesNothingAcknowledged(t *testing.T) {
 		}
 		time.Sleep(time.Duration(1+rng.IntN(40)) * time.Millisecond)
 		least := acked.Load() // before the cut, so it must be there
+		total += least
 		cut := fsys.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})
 		close(stop)
 		wg.Wait()
@@ -158,6 +160,9 @@ func TestPowerCutLosesNothingAcknowledged(t *testing.T) {
 		if err := after.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if total == 0 {
+		t.Error("no cut came after a change was acknowledged")
 	}
 }
 
@@ -290,11 +295,16 @@ func TestCloseAmidWork(t *testing.T) {
 	}
 	wg.Wait()
 	r = openAt(t, dir)
+	total := int64(0)
 	for w := range acked {
+		total += acked[w].Load()
 		d := must(r.Doc(ctx, docs[w%len(docs)].ID()))(t)
 		if got, err := d.Get(fmt.Sprintf("w%d", w)); acked[w].Load() > 0 && (err != nil || got.(int64) < acked[w].Load()) {
 			t.Errorf("writer %d: %v (%v), acknowledged %d", w, got, err, acked[w].Load())
 		}
+	}
+	if total == 0 {
+		t.Error("nothing was acknowledged before Close")
 	}
 }
 
