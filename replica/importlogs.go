@@ -96,7 +96,7 @@ func (im *importer) stage() (*acl.State, error) {
 
 // wanted are the scopes whose logs are kept: see the comment at the top.
 func (im *importer) wanted(stage *acl.State) (map[crdt.ScopeID]bool, error) {
-	keep := map[crdt.ScopeID]bool{}
+	keep, contact := map[crdt.ScopeID]bool{}, 0
 	for _, scope := range im.order {
 		known, err := im.known(scope)
 		if err != nil {
@@ -117,7 +117,10 @@ func (im *importer) wanted(stage *acl.State) (map[crdt.ScopeID]bool, error) {
 		for _, m := range members {
 			switch {
 			case person && m.Principal == acl.DevicePrincipal && m.Device() == im.from:
-				keep[scope] = true
+				if n := im.logSize(scope); contact+n <= maxContact {
+					contact += n
+					keep[scope] = true
+				}
 			case !person && m.Person() == im.r.id.person:
 				keep[scope] = true
 				keepMembers(keep, members)
@@ -125,6 +128,14 @@ func (im *importer) wanted(stage *acl.State) (map[crdt.ScopeID]bool, error) {
 		}
 	}
 	return keep, nil
+}
+
+// logSize is how many bytes of operations the bundle has of a scope.
+func (im *importer) logSize(scope crdt.ScopeID) (n int) {
+	for _, op := range im.ops[scope] {
+		n += op.Size()
+	}
+	return n
 }
 
 // keepMembers adds the members of a scope, and the groups through which they are.

@@ -28,6 +28,11 @@ const (
 	// documents reads. Somebody must try hard to make more.
 	maxListedHeads = 1 << 10
 
+	// maxContact bounds the logs of persons that are kept for no other reason than
+	// that a bundle names their device as its maker, in bytes: ten devices and forty
+	// changes of them.
+	maxContact = 512 << 10
+
 	// maxBundleOps bounds the operations taken from one bundle, in bytes: they are
 	// held in memory until the rights they give are known.
 	maxBundleOps = 64 << 20
