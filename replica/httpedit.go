@@ -75,6 +75,8 @@ type editStream struct {
 	raw   bytes.Buffer
 	first int
 
+	failed chan struct{} // closed when a change could not be kept: what follows it must not be
+
 	// answer belongs to the goroutine of acknowledge until that ends.
 	answer editAnswer
 }
@@ -85,6 +87,7 @@ func (s *editStream) serve(body io.Reader) error {
 		return s.finish(err)
 	}
 	s.answer.Heads = heads
+	s.failed = make(chan struct{})
 	begun := make(chan editChange, maxAcks)
 	s.run.begun = func(c editChange) { begun <- c }
 	var acks sync.WaitGroup
@@ -97,11 +100,14 @@ func (s *editStream) serve(body io.Reader) error {
 }
 
 // acknowledge waits for changes to be durable and says so. After an error it
-// goes on taking changes, so that nobody waits for it.
+// tells read to end, and goes on taking changes, so that nobody waits for it.
 func (s *editStream) acknowledge(begun <-chan editChange) (err error) {
 	for c := range begun {
-		if err == nil {
-			err = s.acknowledgeOne(c)
+		if err != nil {
+			continue
+		}
+		if err = s.acknowledgeOne(c); err != nil {
+			close(s.failed)
 		}
 	}
 	return err
@@ -143,6 +149,11 @@ func (s *editStream) read(body io.Reader) error {
 	in := bufio.NewReaderSize(body, 64<<10)
 	for n := 1; ; n++ {
 		line, err := readLine(in)
+		select {
+		case <-s.failed:
+			return nil // acknowledge knows why
+		default:
+		}
 		if err == io.EOF && s.raw.Len() == 0 {
 			return nil
 		}

@@ -6,14 +6,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/pipes-sync/pipes/crdt"
+	"github.com/pipes-sync/pipes/storage"
 )
 
 func TestEditEveryKind(t *testing.T) {
@@ -348,4 +352,40 @@ func FuzzPatches(f *testing.F) {
 			}
 		}
 	})
+}
+
+// lineSource gives lines until it has given all of them.
+type lineSource struct{ next, all int }
+
+func (s *lineSource) Read(p []byte) (int, error) {
+	if s.next == s.all {
+		return 0, io.EOF
+	}
+	s.next++
+	return copy(p, fmt.Sprintf("{\"set\":[\"n\",%d]}\n{\"commit\":\"\"}\n", s.next)), nil
+}
+
+// TestEditEndsWithTheDisk: after a change that could not be kept, what follows it
+// is not read, even if there is room again.
+func TestEditEndsWithTheDisk(t *testing.T) {
+	fsys := &fullFS{FS: vfs.NewMem()}
+	fsys.free.Store(1 << 10)
+	r := must(Open(t.Context(), "r", &Options{Storage: storage.Options{FS: fsys, Reserve: -1}}))(t)
+	doc := must(r.NewDoc(t.Context(), map[string]any{"n": 0}))(t)
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r = must(Open(t.Context(), "r", &Options{Storage: storage.Options{FS: fsys, Reserve: 1 << 20}}))(t)
+	defer r.Close()
+	source := &lineSource{all: 50_000}
+	req := httptest.NewRequestWithContext(t.Context(), "POST", "/v1/docs/"+doc.ID().String()+"/edit", source)
+	req.Header.Set("Content-Type", typeLines)
+	w := httptest.NewRecorder()
+	r.Handler().ServeHTTP(w, req)
+	if w.Code != http.StatusInsufficientStorage {
+		t.Errorf("status %d: %s", w.Code, w.Body)
+	}
+	if source.next == source.all {
+		t.Error("all of the input was read")
+	}
 }
