@@ -6,8 +6,9 @@ PURE     = ./crdt ./crdt/dagcbor ./crdt/change ./crdt/opset ./crdt/set ./acl ./n
 TARGETS  = windows/amd64 android/arm64 js/wasm
 FUZZTIME ?= 30s
 HOSTILE_N ?= 1000000
+SIM_SEEDS ?= 3000
 
-.PHONY: all check build test race lint pure fuzz hostile soak bench cover demo
+.PHONY: all check build test race lint pure sim fuzz hostile soak bench cover demo
 
 all: check
 
@@ -35,6 +36,11 @@ pure:
 		echo "CGO_ENABLED=0 GOOS=$${t%/*} GOARCH=$${t#*/} go build"; \
 		CGO_ENABLED=0 GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) build $(PURE) || exit 1; \
 	done
+
+## sim: thousands of seeds of the simulations; a failure names its own
+sim:
+	$(GO) test ./netsync -run TestSim -count 1 -timeout 30m -seeds $(SIM_SEEDS)
+	$(GO) test ./replica -run TestConverge -count 1 -timeout 30m -seeds $$(( $(SIM_SEEDS) / 10 ))
 
 ## fuzz: every fuzz target for FUZZTIME each
 fuzz:
