@@ -82,6 +82,7 @@ var problemTypes = []problemType{
 	{storage.ErrTooLarge, problemLarge, http.StatusRequestEntityTooLarge, 2, "too large", "split it: pipes edit takes any number of lines"},
 	{storage.ErrWrongKey, "wrong_key", http.StatusInternalServerError, 1, "wrong root key", "put the root.key of this directory back, or restore a backup"},
 	{storage.ErrNewerFormat, "newer_format", http.StatusInternalServerError, 1, "written by a newer version", "use a newer pipes"},
+	{storage.ErrNotEmpty, "not_empty", http.StatusConflict, 1, "the directory holds something else", "choose a new or empty directory with --dir"},
 	{storage.ErrReadOnly, "read_only", http.StatusInternalServerError, 1, "the directory is read-only", "make it writable, or choose another with --dir"},
 	{crdt.ErrNoPath, "no_path", http.StatusNotFound, 4, "no such path", "see what is there with: pipes get DOC"},
 	{crdt.ErrNoChange, "no_change", http.StatusNotFound, 4, "no such change", "see the changes with: pipes log DOC"},

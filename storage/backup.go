@@ -140,6 +140,9 @@ func inNewDir(ctx context.Context, dir string, o *Options, f func(*Store) error)
 		return err
 	}
 	fsys := s.opt.FS
+	if err := claim(fsys, s.dir); err != nil {
+		return err
+	}
 	if err := makeDir(fsys, s.dir); err != nil {
 		return fmt.Errorf("storage: create %s: %w", dir, readOnlyDisk(err))
 	}

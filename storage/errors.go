@@ -15,15 +15,16 @@ var (
 	ErrClosed          = errors.New("storage: closed")
 	ErrNoReplica       = errors.New("storage: no replica in this directory")
 	ErrReplicaExists   = errors.New("storage: the directory already has a replica")
-	ErrLocked          = errors.New("storage: locked by another process")         // LockedError
-	ErrDiskFull        = errors.New("storage: disk full")                         // DiskFullError
-	ErrStoreFailed     = errors.New("storage: the store failed")                  // FailedError
-	ErrDamaged         = errors.New("storage: damaged")                           // DamagedError
-	ErrWrongPassphrase = errors.New("storage: wrong passphrase")                  // KeyError
-	ErrWrongKey        = errors.New("storage: wrong root key")                    // KeyError
-	ErrNewerFormat     = errors.New("storage: written by a newer version")        // FormatError
-	ErrReadOnly        = errors.New("storage: opened or mounted read-only")       //
-	ErrTooLarge        = errors.New("storage: value, batch or name is too large") //
+	ErrLocked          = errors.New("storage: locked by another process")          // LockedError
+	ErrDiskFull        = errors.New("storage: disk full")                          // DiskFullError
+	ErrStoreFailed     = errors.New("storage: the store failed")                   // FailedError
+	ErrDamaged         = errors.New("storage: damaged")                            // DamagedError
+	ErrWrongPassphrase = errors.New("storage: wrong passphrase")                   // KeyError
+	ErrWrongKey        = errors.New("storage: wrong root key")                     // KeyError
+	ErrNewerFormat     = errors.New("storage: written by a newer version")         // FormatError
+	ErrReadOnly        = errors.New("storage: opened or mounted read-only")        //
+	ErrNotEmpty        = errors.New("storage: the directory holds something else") //
+	ErrTooLarge        = errors.New("storage: value, batch or name is too large")  //
 )
 
 // LockedError says who has the directory open. Fields are zero where the

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -13,12 +14,15 @@ import (
 // writeCategory is what Pebble's file systems account our small files under.
 const writeCategory = vfs.WriteCategoryUnspecified
 
+// newSuffix is of a file that is to take another's place.
+const newSuffix = ".new"
+
 // writeSmall puts a whole file in place of name, or leaves what was there: a
 // temporary file, synced, renamed, the directory synced. On a real disk the
 // file is readable by the user alone.
 func writeSmall(fsys vfs.FS, dir, name string, data []byte) error {
 	path := fsys.PathJoin(dir, name)
-	tmp := path + ".new"
+	tmp := path + newSuffix
 	f, err := fsys.Create(tmp, writeCategory)
 	if err != nil {
 		return err
@@ -61,6 +65,29 @@ func readSmall(fsys vfs.FS, dir, name string) ([]byte, error) {
 		err = fmt.Errorf("%s is larger than %d bytes", name, maxSmallFile)
 	}
 	return b, err
+}
+
+// claim refuses to make a replica in a directory that holds anything else: what is
+// there would be hidden from its owner's group, and a folder of the name of one of
+// ours lost. What an interrupted creation left is no obstacle.
+func claim(fsys vfs.FS, dir string) error {
+	names, err := fsys.List(dir)
+	if missing(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("storage: create %s: %w", dir, err)
+	}
+	if slices.Contains(names, markerFile) {
+		return nil // a replica, or the beginning of one: the marker tells
+	}
+	before := []string{lockFile, holderFile, holderFile + newSuffix, markerFile + newSuffix} // come before the marker
+	for _, name := range names {
+		if !slices.Contains(before, name) {
+			return fmt.Errorf("%w: %s has %q", ErrNotEmpty, dir, name)
+		}
+	}
+	return nil
 }
 
 // makeDir creates dir for the user alone, durably, and makes it so if it is

@@ -45,13 +45,16 @@ type Store struct {
 
 // Init creates a replica in dir, which may exist but must have none, and opens
 // it. A creation that was interrupted is begun anew. It answers
-// ErrReplicaExists, ErrLocked, ErrReadOnly or an error of the file system.
+// ErrReplicaExists, ErrNotEmpty if there is anything else, ErrLocked, ErrReadOnly or an error of the file system.
 func Init(ctx context.Context, dir string, o *Options) (*Store, error) {
 	s, err := newStore(ctx, dir, o)
 	if err != nil {
 		return nil, err
 	}
 	fsys := s.opt.FS
+	if err := claim(fsys, s.dir); err != nil {
+		return nil, err
+	}
 	if err := makeDir(fsys, s.dir); err != nil {
 		return nil, fmt.Errorf("storage: create %s: %w", dir, readOnlyDisk(err))
 	}
