@@ -78,8 +78,8 @@ func claim(fsys vfs.FS, dir string) error {
 	if err != nil {
 		return fmt.Errorf("storage: create %s: %w", dir, err)
 	}
-	if slices.Contains(names, markerFile) {
-		return nil // a replica, or the beginning of one: the marker tells
+	if slices.Contains(names, markerFile) || slices.Contains(names, dataDir) && slices.Contains(names, keysDir) {
+		return nil // a replica, the beginning of one, or what is left: see readMarker
 	}
 	before := []string{lockFile, holderFile, holderFile + newSuffix, markerFile + newSuffix} // come before the marker
 	for _, name := range names {
