@@ -99,11 +99,14 @@ func readPassphrase(name string) ([]byte, error) {
 		return nil, usage("passphrase file: %v", err).next("look at the name after --passphrase-file")
 	}
 	defer f.Close()
-	line, err := bufio.NewReader(io.LimitReader(f, maxPassphrase)).ReadBytes('\n')
+	line, err := bufio.NewReader(io.LimitReader(f, maxPassphrase+2)).ReadBytes('\n')
 	if err != nil && err != io.EOF {
 		return nil, usage("passphrase file: %v", err)
 	}
 	line = bytes.TrimRight(line, "\r\n")
+	if len(line) > maxPassphrase {
+		return nil, usage("the first line of %s is longer than %d bytes", name, maxPassphrase).next("put a passphrase there")
+	}
 	if len(line) == 0 {
 		return nil, usage("the first line of %s is empty", name).next("put the passphrase there")
 	}

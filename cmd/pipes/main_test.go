@@ -287,3 +287,16 @@ func TestOrderArgs(t *testing.T) {
 		}
 	}
 }
+
+// A passphrase is taken as it is or refused, never cut.
+func TestPassphraseIsNotCut(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "passphrase")
+	for n, ok := range map[int]bool{1: true, maxPassphrase: true, maxPassphrase + 1: false, 2 * maxPassphrase: false} {
+		if err := os.WriteFile(name, []byte(strings.Repeat("x", n)+"\r\nsecond line"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := readPassphrase(name); (err == nil) != ok || ok && len(text) != n {
+			t.Errorf("%d bytes: read %d, %v", n, len(text), err)
+		}
+	}
+}
